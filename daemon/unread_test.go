@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -36,7 +35,7 @@ func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 				t.Fatalf("%.80s", reply)
 			}
 			all := make([]net.Conn, peers)
-			before, counted := heap(), w.daemon.counters.Totals().Levels[resolve.LevelProfile]
+			before, counted := e2e.Heap(), w.daemon.counters.Totals().Levels[resolve.LevelProfile]
 			for i := range all {
 				nc, err := net.Dial("unix", w.socket())
 				if err != nil {
@@ -56,7 +55,7 @@ func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 			}
 			// The memory that each connection needs in any case is not tested
 			// here.
-			if grown := heap() - before; grown > 4*size+peers*24<<10 {
+			if grown := e2e.Heap() - before; grown > 4*size+peers*24<<10 {
 				t.Errorf("%d bytes for %d peers that do not read", grown, peers)
 			}
 			if reply := w.dial().Ask("%s", line[:len(line)-1]); head(reply) != "OK" {
@@ -68,12 +67,4 @@ func TestPeersThatDoNotReadCostOneCopyOfAProfile(t *testing.T) {
 			e2e.Until(t, "nothing is unsent", func() bool { return w.daemon.server.State().UnsentBytes == 0 })
 		})
 	}
-}
-
-// heap returns how many bytes of the heap are in use.
-func heap() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }

@@ -106,9 +106,7 @@ func TestNothingIsLostWhateverHappensToTheEngine(t *testing.T) {
 func TestAHostThatIsCutOffIsSilentAndCatchesUp(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	way := e2e.NewCable(t, "tcp", s.address())
-	hosts := []*host{newHost(t, options(t, 0, s.url())), newHost(t, options(t, 1, "redis://"+way.Address()))}
-	awaitAll(t, hosts)
+	hosts, way := onACable(t, s)
 	way.Cut()
 	e2e.Until(t, "the host that is cut off knows it", func() bool { return !hosts[1].Connected() })
 	e2e.Until(t, "it is silent", func() bool { return hosts[0].Stats().Silent == 1 })

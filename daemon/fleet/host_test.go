@@ -201,3 +201,12 @@ func subject(value string) Name { return Name{"subject", "main", value} }
 
 // whole reports whether the change is known to be in force on every host.
 func whole(r Reach) bool { return r == Reach{Reached: r.Of, Of: r.Of} }
+
+// onACable starts two hosts, of which the second reaches the engine by a cable.
+func onACable(t testing.TB, s *server) (hosts []*host, way *e2e.Cable) {
+	t.Helper()
+	way = e2e.NewCable(t, "tcp", s.address())
+	hosts = []*host{newHost(t, options(t, 0, s.url())), newHost(t, options(t, 1, "redis://"+way.Address()))}
+	awaitAll(t, hosts)
+	return hosts, way
+}

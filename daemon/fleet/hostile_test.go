@@ -121,9 +121,7 @@ func TestWhoCanWriteTheEngineCannotMakeAHostAccept(t *testing.T) {
 func TestARevocationThatIsKeptFromAHostIsNoticed(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	way := e2e.NewCable(t, "tcp", s.address())
-	hosts := []*host{newHost(t, options(t, 0, s.url())), newHost(t, options(t, 1, "redis://"+way.Address()))}
-	awaitAll(t, hosts)
+	hosts, way := onACable(t, s)
 	way.Cut()
 	e2e.Until(t, "the other host is cut off", func() bool { return !hosts[1].Connected() })
 	hosts[0].revoke(subject("u"))

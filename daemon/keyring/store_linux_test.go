@@ -25,13 +25,13 @@ import (
 func smallDisk(t *testing.T) *statedir.Dir {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "state")
-	must(t, os.Mkdir(path, 0o700))
+	e2e.Must(t, os.Mkdir(path, 0o700))
 	err := unix.Mount("tmpfs", path, "tmpfs", 0, "size=64k,mode=700")
 	need.Host(t, err == nil, fmt.Sprintf("no file system can be mounted here: %v", err))
-	t.Cleanup(func() { must(t, unix.Unmount(path, unix.MNT_DETACH)) })
+	t.Cleanup(func() { e2e.Must(t, unix.Unmount(path, unix.MNT_DETACH)) })
 	dir, err := statedir.Open(path)
-	must(t, err)
-	t.Cleanup(func() { must(t, dir.Close()) })
+	e2e.Must(t, err)
+	t.Cleanup(func() { e2e.Must(t, dir.Close()) })
 	return dir
 }
 
@@ -39,7 +39,7 @@ func smallDisk(t *testing.T) *statedir.Dir {
 func fill(t *testing.T, s Store) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(s.dir.Path(), "filler"))
-	must(t, err)
+	e2e.Must(t, err)
 	defer f.Close()
 	for err == nil {
 		_, err = f.Write(make([]byte, 4096))
@@ -52,8 +52,8 @@ func fill(t *testing.T, s Store) {
 // readOnly makes the disk read-only. No file on it may be open for writing.
 func readOnly(t *testing.T, s Store) {
 	t.Helper()
-	must(t, s.dir.Close())
-	must(t, unix.Mount("", s.dir.Path(), "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	e2e.Must(t, s.dir.Close())
+	e2e.Must(t, unix.Mount("", s.dir.Path(), "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 }
 
 // lockFile makes the file immutable, so that not even root can change it.
@@ -62,20 +62,13 @@ func lockFile(t *testing.T, s Store) {
 	const immutable = 0x10 // FS_IMMUTABLE_FL, ioctl_iflags(2)
 	set := func(flags int) error {
 		f, err := os.Open(s.path())
-		must(t, err)
+		e2e.Must(t, err)
 		defer f.Close()
 		return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags)
 	}
 	err := set(immutable)
 	need.Host(t, err == nil, fmt.Sprintf("no file can be locked here: %v", err))
-	t.Cleanup(func() { must(t, set(0)) })
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { e2e.Must(t, set(0)) })
 }
 
 // TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun: the newer set lacks a
@@ -109,7 +102,7 @@ func TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			now := time.Now()
 			s := NewStore(smallDisk(t), "main", keysOrigin)
-			must(t, s.save(&Snapshot{fetched: now.Add(-time.Hour), fresh: now, body: first}))
+			e2e.Must(t, s.save(&Snapshot{fetched: now.Add(-time.Hour), fresh: now, body: first}))
 			c.spoil(t, s)
 			if err := s.save(&Snapshot{fetched: now, fresh: now, body: c.next}); (err == nil) != c.saved {
 				t.Errorf("save: %v", err)

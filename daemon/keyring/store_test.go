@@ -161,7 +161,7 @@ func TestOnlyTheUpstreamConfirmsASavedKeySet(t *testing.T) {
 				first.sleep(time.Minute)
 				first.stop()
 				if early {
-					must(t, saveEarly(store, first.current.Load()))
+					e2e.Must(t, saveEarly(store, first.current.Load()))
 				}
 				again := newRig(t, store)
 				again.upstream.SetCaching(standin.Stack, "", true)
@@ -201,8 +201,8 @@ func TestASavedIssuerIsProved(t *testing.T) {
 			return os.WriteFile(path, []byte(`{"url":"`+keysOrigin.URL+`","issuer":"https://issuer"}`+"\n"), 0o600)
 		}, nil, ""},
 	} {
-		must(t, f.Save("https://issuer"))
-		must(t, c.change())
+		e2e.Must(t, f.Save("https://issuer"))
+		e2e.Must(t, c.change())
 		log := &e2e.Output{}
 		got := f.Load(slog.New(slog.NewTextHandler(log, nil)))
 		if !slices.Equal(got, c.want) || !strings.Contains(log.String(), c.says) || c.says == "" && log.String() != "" {

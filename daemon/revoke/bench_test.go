@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // fullList returns a list with as many revocations as possible, in its journal.
@@ -44,23 +45,15 @@ func BenchmarkLoad(b *testing.B) {
 		}
 		return l
 	}
-	before := heap()
+	before := e2e.Heap()
 	l := load()
-	size := heap() - before
+	size := e2e.Heap() - before
 	runtime.KeepAlive(l)
 	b.ReportAllocs()
 	for b.Loop() {
 		load()
 	}
 	b.ReportMetric(float64(size)/1e6, "MB-live")
-}
-
-// heap returns how many bytes of the heap are in use.
-func heap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 func BenchmarkRewrite(b *testing.B) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"reflect"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -37,13 +37,13 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 		places[i] = o.reserve(nil)
 	}
 	v := k.accepted(resolve.LevelProfile, body)
-	before := heap()
+	before := e2e.Heap()
 	bodies := fair.NewBodies(fair.UnsentBodies())
 	for _, place := range places[1:] {
 		held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
 		o.verdict(nil, place, &question{}, v, held)
 	}
-	if grown := heap() - before; grown > 8*size {
+	if grown := e2e.Heap() - before; grown > 8*size {
 		t.Errorf("%d bytes are held for one profile of %d", grown, size)
 	}
 	lines := make(chan int)
@@ -69,7 +69,7 @@ func TestRepliesThatWaitForTheirTurnShareTheirProfile(t *testing.T) {
 			t.Fatalf("reply %d has %d bytes", i, n)
 		}
 		if i == waiting/2 {
-			if grown := heap() - before; grown > 16*size {
+			if grown := e2e.Heap() - before; grown > 16*size {
 				t.Errorf("%d bytes are held while they are written", grown)
 			}
 		}
@@ -171,14 +171,6 @@ func TestConnectionsGatherLittleOnceTheWideBuffersAreLent(t *testing.T) {
 	if n := wide.lent.Taken(); n != 0 {
 		t.Errorf("%d wide buffers are lent still", n)
 	}
-}
-
-// heap returns how many bytes of the heap are in use.
-func heap() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 // skipLine reads to the end of a line and returns its length.

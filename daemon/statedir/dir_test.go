@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/folders"
 )
@@ -17,7 +18,7 @@ func TestADirectoryIsMadePrivateWithItsVersion(t *testing.T) {
 	path := filepath.Join(place(t), "below")
 	open(t, path)
 	info, err := os.Lstat(path)
-	must(t, err)
+	e2e.Must(t, err)
 	if info.Mode().Perm() != 0o700 {
 		t.Errorf("mode %v", info.Mode())
 	}
@@ -47,11 +48,11 @@ func TestOneProcessAtATimeOwnsADirectory(t *testing.T) {
 	}
 	other.kill()
 	d, err := Open(path)
-	must(t, err)
+	e2e.Must(t, err)
 	if third := launch(t, "hold", path, os.Geteuid()); !strings.HasPrefix(third.first, "refused: ") {
 		t.Errorf("while this one owns it: %s", third.first)
 	}
-	must(t, d.Close())
+	e2e.Must(t, d.Close())
 	if last := launch(t, "hold", path, os.Geteuid()); last.first != "open" {
 		t.Errorf("when it has been given up: %s", last.first)
 	}
@@ -63,12 +64,12 @@ func TestOneProcessAtATimeOwnsADirectory(t *testing.T) {
 func TestALockThatWasRemovedIsNotedBeforeTheNextWrite(t *testing.T) {
 	path := place(t)
 	d := open(t, path)
-	must(t, os.Remove(filepath.Join(path, "lock")))
-	must(t, d.Replace("file", text("alone"))) // locked again
+	e2e.Must(t, os.Remove(filepath.Join(path, "lock")))
+	e2e.Must(t, d.Replace("file", text("alone"))) // locked again
 	if other := launch(t, "hold", path, os.Geteuid()); !strings.HasPrefix(other.first, "refused: ") {
 		t.Errorf("another: %s", other.first)
 	}
-	must(t, os.Remove(filepath.Join(path, "lock")))
+	e2e.Must(t, os.Remove(filepath.Join(path, "lock")))
 	if other := launch(t, "hold", path, os.Geteuid()); other.first != "open" {
 		t.Fatal(other.first)
 	}
@@ -87,19 +88,19 @@ func TestALockThatWasRemovedIsNotedBeforeTheNextWrite(t *testing.T) {
 func TestADirectoryThatIsReplacedIsTakenAnew(t *testing.T) {
 	path := place(t)
 	d := open(t, path)
-	must(t, d.Replace("file", text("first")))
-	must(t, os.Rename(path, path+"-away"))
-	must(t, d.Replace("file", text("second")))
+	e2e.Must(t, d.Replace("file", text("first")))
+	e2e.Must(t, os.Rename(path, path+"-away"))
+	e2e.Must(t, d.Replace("file", text("second")))
 	if got, err := read(d, "file"); got != "second" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
-	must(t, os.RemoveAll(path))
-	must(t, os.WriteFile(path, nil, 0o600))
+	e2e.Must(t, os.RemoveAll(path))
+	e2e.Must(t, os.WriteFile(path, nil, 0o600))
 	if err := d.Replace("file", text("third")); err == nil || d.Writable() == nil {
 		t.Error("no error where there is no folder")
 	}
-	must(t, os.Remove(path))
-	must(t, d.Writable())
+	e2e.Must(t, os.Remove(path))
+	e2e.Must(t, d.Writable())
 }
 
 // TestADirectoryThatCannotBeWrittenToIsRead, and each change tries again to
@@ -108,23 +109,23 @@ func TestADirectoryThatCannotBeWrittenToIsRead(t *testing.T) {
 	need.Root(t, "becoming another user")
 	const nobody = 65534
 	shared := filepath.Join(os.TempDir(), fmt.Sprintf("statedir-%d", os.Getpid())) // a folder that other users can enter
-	must(t, os.Mkdir(shared, 0o755))
+	e2e.Must(t, os.Mkdir(shared, 0o755))
 	t.Cleanup(func() { _ = os.RemoveAll(shared) })
 	path := filepath.Join(shared, "state")
-	must(t, os.Mkdir(path, 0o755))
-	must(t, os.WriteFile(filepath.Join(path, "old"), []byte("kept"), 0o644))
+	e2e.Must(t, os.Mkdir(path, 0o755))
+	e2e.Must(t, os.WriteFile(filepath.Join(path, "old"), []byte("kept"), 0o644))
 	p := launch(t, "write", path, nobody)
 	if !strings.Contains(p.first, `read: "kept", <nil>`) || strings.Contains(p.first, "write: <nil>") || strings.Contains(p.first, "writable: <nil>") {
 		t.Errorf("it cannot be written to: %s", p.first)
 	}
-	must(t, os.Chown(path, nobody, nobody))
+	e2e.Must(t, os.Chown(path, nobody, nobody))
 	if p = launch(t, "write", path, nobody); !strings.Contains(p.first, "write: <nil>; writable: <nil>") {
 		t.Errorf("it can: %s", p.first)
 	}
 	if _, err := Open(path); !errors.Is(err, folders.ErrUnsafe) {
 		t.Errorf("another user's: %v", err)
 	}
-	must(t, Inspect(path)) // root judges as the directory's owner
+	e2e.Must(t, Inspect(path)) // root judges as the directory's owner
 }
 
 func TestADirectoryThatOthersCanChangeIsRefused(t *testing.T) {
@@ -144,15 +145,15 @@ func TestADirectoryThatOthersCanChangeIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := place(t)
-			must(t, os.Mkdir(path, 0o700))
-			must(t, c.spoil(path))
+			e2e.Must(t, os.Mkdir(path, 0o700))
+			e2e.Must(t, c.spoil(path))
 			inspected := Inspect(path)
 			d, err := Open(path)
 			if errors.Is(err, folders.ErrUnsafe) != c.unsafe || errors.Is(inspected, folders.ErrUnsafe) != c.unsafe {
 				t.Errorf("Open: %v; Inspect: %v", err, inspected)
 			}
 			if d != nil {
-				must(t, d.Close())
+				e2e.Must(t, d.Close())
 			}
 		})
 	}
@@ -175,14 +176,14 @@ func TestADirectoryOfANewerVersionIsRefused(t *testing.T) {
 		"neonauthd-state 2":      "",
 	} {
 		path := place(t)
-		must(t, os.Mkdir(path, 0o700))
-		must(t, os.WriteFile(filepath.Join(path, "version"), []byte(content), 0o600))
+		e2e.Must(t, os.Mkdir(path, 0o700))
+		e2e.Must(t, os.WriteFile(filepath.Join(path, "version"), []byte(content), 0o600))
 		d, err := Open(path)
 		if (err == nil) != (refused == "") || err != nil && !strings.Contains(err.Error(), refused) {
 			t.Errorf("%q: %v, want %q", content, err, refused)
 		}
 		if d != nil {
-			must(t, d.Close())
+			e2e.Must(t, d.Close())
 		}
 	}
 }
@@ -190,13 +191,13 @@ func TestADirectoryOfANewerVersionIsRefused(t *testing.T) {
 // TestWhatACrashLeftHalfWrittenIsRemoved, and nothing else.
 func TestWhatACrashLeftHalfWrittenIsRemoved(t *testing.T) {
 	path := place(t)
-	must(t, os.Mkdir(path, 0o700))
+	e2e.Must(t, os.Mkdir(path, 0o700))
 	remove := []string{".revocations.journal-123456789", ".keys-main.json-1", ".version-4294967295"}
 	keep := []string{"keys-main-1.json", "revocations.journal", ".hidden", ".notes-2a", "a-1"}
 	for _, name := range append(remove, keep...) {
-		must(t, os.WriteFile(filepath.Join(path, name), nil, 0o600))
+		e2e.Must(t, os.WriteFile(filepath.Join(path, name), nil, 0o600))
 	}
-	must(t, os.Mkdir(filepath.Join(path, ".folder-1"), 0o700))
+	e2e.Must(t, os.Mkdir(filepath.Join(path, ".folder-1"), 0o700))
 	open(t, path)
 	for _, name := range remove {
 		if _, err := os.Lstat(filepath.Join(path, name)); !errors.Is(err, fs.ErrNotExist) {

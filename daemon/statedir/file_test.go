@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
@@ -17,7 +18,7 @@ func TestAFileIsReplacedWholeAndPrivate(t *testing.T) {
 	d := open(t, place(t))
 	path := filepath.Join(d.Path(), "file")
 	for _, content := range []string{"a longer first text", "second"} {
-		must(t, d.Replace("file", text(content)))
+		e2e.Must(t, d.Replace("file", text(content)))
 		if got, err := os.ReadFile(path); err != nil || string(got) != content {
 			t.Errorf("%q, %v", got, err)
 		}
@@ -31,19 +32,19 @@ func TestAFileIsReplacedWholeAndPrivate(t *testing.T) {
 	if got, _ := read(d, "file"); !errors.Is(err, wrong) || got != "second" {
 		t.Errorf("a failure: %v, and the file is %q", err, got)
 	}
-	must(t, os.Mkdir(filepath.Join(d.Path(), "folder"), 0o700))
+	e2e.Must(t, os.Mkdir(filepath.Join(d.Path(), "folder"), 0o700))
 	if err := d.Replace("folder", text("x")); err == nil {
 		t.Error("a folder is replaced")
 	}
 	left, err := os.ReadDir(d.Path())
-	must(t, err)
+	e2e.Must(t, err)
 	for _, e := range left {
 		if strings.HasPrefix(e.Name(), ".") {
 			t.Errorf("left over: %s", e.Name())
 		}
 	}
-	must(t, d.Remove("file"))
-	must(t, d.Remove("file"))
+	e2e.Must(t, d.Remove("file"))
+	e2e.Must(t, d.Remove("file"))
 	if _, err := d.Open("file"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("removed: %v", err)
 	}
@@ -58,7 +59,7 @@ func TestAFileIsReplacedWholeAndPrivate(t *testing.T) {
 // to the folder may have left other files.
 func TestOnlyFilesThatWeOrRootHaveWrittenAreOpened(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "outside")
-	must(t, os.WriteFile(outside, []byte("x"), 0o600))
+	e2e.Must(t, os.WriteFile(outside, []byte("x"), 0o600))
 	for _, c := range []struct {
 		name  string
 		plant func(path string) error
@@ -79,12 +80,12 @@ func TestOnlyFilesThatWeOrRootHaveWrittenAreOpened(t *testing.T) {
 				need.Root(t, "giving a file away")
 			}
 			d := open(t, place(t))
-			must(t, d.Replace("file", text("x")))
-			must(t, c.plant(filepath.Join(d.Path(), "file")))
+			e2e.Must(t, d.Replace("file", text("x")))
+			e2e.Must(t, c.plant(filepath.Join(d.Path(), "file")))
 			for what, open := range map[string]func(string) (*os.File, error){"read": d.Open, "write": d.OpenToWrite} {
 				f, err := open("file")
 				if f != nil {
-					must(t, f.Close())
+					e2e.Must(t, f.Close())
 				}
 				good := c.says == "" && c.name != "a link outside"
 				if (err == nil) != good || errors.Is(err, fs.ErrNotExist) {
@@ -112,14 +113,14 @@ func TestAFileThatWasTouchedIsNotInPlace(t *testing.T) {
 		"replaced":  {func() error { return errors.Join(os.Rename(path, path+"2"), os.WriteFile(path, []byte("text"), 0o600)) }, false},
 		"a link":    {func() error { return errors.Join(os.Rename(path, path+"2"), os.Symlink("file2", path)) }, false},
 	} {
-		must(t, d.Replace("file", text("text")))
+		e2e.Must(t, d.Replace("file", text("text")))
 		f, err := d.OpenToWrite("file")
-		must(t, err)
-		must(t, c.touch())
+		e2e.Must(t, err)
+		e2e.Must(t, c.touch())
 		if got := d.InPlace(f, "file", 4); got != c.want {
 			t.Errorf("%s: in place %v", name, got)
 		}
-		must(t, errors.Join(f.Close(), d.Remove("file"), d.Remove("file2")))
+		e2e.Must(t, errors.Join(f.Close(), d.Remove("file"), d.Remove("file2")))
 	}
 	if d.InPlace(nil, "file", 0) {
 		t.Error("no file is in place")

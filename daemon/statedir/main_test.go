@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // A test starts this program as another process, which does the task helperTask
@@ -59,8 +61,8 @@ func launch(t *testing.T, task, path string, uid int) *process {
 		program = filepath.Join(filepath.Dir(path), "helper")
 		if _, err := os.Stat(program); err != nil {
 			binary, err := os.ReadFile(os.Args[0])
-			must(t, err)
-			must(t, os.WriteFile(program, binary, 0o755))
+			e2e.Must(t, err)
+			e2e.Must(t, os.WriteFile(program, binary, 0o755))
 		}
 	}
 	cmd := exec.Command(program)
@@ -69,16 +71,16 @@ func launch(t *testing.T, task, path string, uid int) *process {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
 	}
 	stdin, err := cmd.StdinPipe()
-	must(t, err)
+	e2e.Must(t, err)
 	stdout, err := cmd.StdoutPipe()
-	must(t, err)
+	e2e.Must(t, err)
 	cmd.Stderr = os.Stderr
-	must(t, cmd.Start())
+	e2e.Must(t, cmd.Start())
 	p := &process{cmd: cmd, stdin: stdin}
 	t.Cleanup(p.kill)
 	var line [1024]byte
 	n, err := stdout.Read(line[:])
-	must(t, err)
+	e2e.Must(t, err)
 	p.first = strings.TrimSpace(string(line[:n]))
 	return p
 }
@@ -92,21 +94,14 @@ func (p *process) kill() {
 	}
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // place returns a path for a directory, in a folder of its own.
 func place(t testing.TB) string { return filepath.Join(t.TempDir(), "state") }
 
 func open(t testing.TB, path string) *Dir {
 	t.Helper()
 	d, err := Open(path)
-	must(t, err)
-	t.Cleanup(func() { must(t, d.Close()) })
+	e2e.Must(t, err)
+	t.Cleanup(func() { e2e.Must(t, d.Close()) })
 	return d
 }
 

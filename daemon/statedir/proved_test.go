@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // TestNoDamageToAProvedFileIsMissed flips each bit and cuts at each byte.
@@ -18,15 +20,15 @@ func TestNoDamageToAProvedFileIsMissed(t *testing.T) {
 		t.Fatalf("no file: %v, faults %v", err, d.Faults())
 	}
 	const content = `{"a":["b",1]}`
-	must(t, d.Save(f, []byte(content)))
+	e2e.Must(t, d.Save(f, []byte(content)))
 	path := filepath.Join(d.Path(), f.Name)
 	whole, err := os.ReadFile(path)
-	must(t, err)
+	e2e.Must(t, err)
 	if got, proved, err := d.Load(f); string(got) != content || !proved || err != nil || len(d.Faults()) > 0 {
 		t.Fatalf("%s, %v, %v, faults %v", got, proved, err, d.Faults())
 	}
 	damaged := func(what string, at int, text []byte) {
-		must(t, os.WriteFile(path, text, 0o600))
+		e2e.Must(t, os.WriteFile(path, text, 0o600))
 		if got, _, err := d.Load(f); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s at %d: %q, %v", what, at, got, err)
 		}
@@ -47,14 +49,14 @@ func TestNoDamageToAProvedFileIsMissed(t *testing.T) {
 		t.Errorf("faults %v", d.Faults())
 	}
 
-	must(t, os.WriteFile(path, []byte("early text"), 0o600))
+	e2e.Must(t, os.WriteFile(path, []byte("early text"), 0o600))
 	if got, proved, err := d.Load(f); string(got) != "early text" || proved || err != nil {
 		t.Errorf("an early text: %q, %v, %v", got, proved, err)
 	}
 	other := f
 	other.Name = "g"
-	must(t, d.Save(f, []byte(content)))
-	must(t, os.Rename(path, filepath.Join(d.Path(), other.Name)))
+	e2e.Must(t, d.Save(f, []byte(content)))
+	e2e.Must(t, os.Rename(path, filepath.Join(d.Path(), other.Name)))
 	if _, _, err := d.Load(other); !errors.Is(err, ErrDamaged) {
 		t.Errorf("the file of another name: %v", err)
 	}

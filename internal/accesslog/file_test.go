@@ -54,10 +54,10 @@ func TestALogIsNotLedToAnotherFile(t *testing.T) {
 			parent := filepath.Join(t.TempDir(), "p")
 			dir := filepath.Join(parent, "d")
 			log, victim := filepath.Join(dir, "log"), filepath.Join(parent, "victim")
-			must(t, os.MkdirAll(dir, 0o755))
-			must(t, errors.Join(os.Chmod(parent, 0o755), os.Chmod(dir, 0o755), write(victim, 0o600)))
+			e2e.Must(t, os.MkdirAll(dir, 0o755))
+			e2e.Must(t, errors.Join(os.Chmod(parent, 0o755), os.Chmod(dir, 0o755), write(victim, 0o600)))
 			l, said := newLog(t, "file:"+log) // when all is well
-			must(t, c.build(t, dir, log))
+			e2e.Must(t, c.build(t, dir, log))
 			started, checked, reloaded := newLogError("file:"+log), Unsafe("file:"+log), l.Unsafe()
 			running(t, l, func() { l.Write(lineOf("P")) })
 			if text, err := os.ReadFile(victim); len(text) > 0 || err != nil {
@@ -91,13 +91,6 @@ func TestALogIsNotLedToAnotherFile(t *testing.T) {
 	}
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func newLogError(destination string) error {
 	_, err := New(Options{Destination: destination})
 	return err
@@ -107,8 +100,8 @@ func newLogError(destination string) error {
 // link for LogsDirectory= of a unit with DynamicUser=.
 func TestALinkOnTheWayIsFollowed(t *testing.T) {
 	dir := t.TempDir()
-	must(t, os.MkdirAll(filepath.Join(dir, "private/d"), 0o755))
-	must(t, os.Symlink("private/d", filepath.Join(dir, "d")))
+	e2e.Must(t, os.MkdirAll(filepath.Join(dir, "private/d"), 0o755))
+	e2e.Must(t, os.Symlink("private/d", filepath.Join(dir, "d")))
 	l, said := newLog(t, "file:"+filepath.Join(dir, "d/log"))
 	running(t, l, func() { l.Write(lineOf("P")) })
 	if text, err := os.ReadFile(filepath.Join(dir, "private/d/log")); string(text) != written {
@@ -121,24 +114,24 @@ func TestALinkOnTheWayIsFollowed(t *testing.T) {
 // so. After the folder is safe again, the next line is in the new file.
 func TestAFileThatCannotBeOpenedAnewStaysOpen(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "d")
-	must(t, os.Mkdir(dir, 0o755))
+	e2e.Must(t, os.Mkdir(dir, 0o755))
 	path, victim := filepath.Join(dir, "log"), filepath.Join(dir, "victim")
-	must(t, os.WriteFile(victim, nil, 0o600))
+	e2e.Must(t, os.WriteFile(victim, nil, 0o600))
 	l, said := newLog(t, "file:"+path)
 	running(t, l, func() {
 		l.Write(lineOf("1"))
 		e2e.Until(t, "a line is written", func() bool { return l.Written() == 1 })
-		must(t, os.Rename(path, path+".1"))
-		must(t, os.Chmod(dir, 0o777))
-		must(t, os.Symlink(victim, path))
+		e2e.Must(t, os.Rename(path, path+".1"))
+		e2e.Must(t, os.Chmod(dir, 0o777))
+		e2e.Must(t, os.Symlink(victim, path))
 		l.Reopen()
 		e2e.Until(t, "the operator is told", func() bool {
 			return strings.Contains(said.String(), "access log not opened anew") && strings.Contains(said.String(), "is writable by others")
 		})
 		l.Write(lineOf("2"))
 		e2e.Until(t, "another line is written", func() bool { return l.Written() == 2 })
-		must(t, os.Remove(path))
-		must(t, os.Chmod(dir, 0o755))
+		e2e.Must(t, os.Remove(path))
+		e2e.Must(t, os.Chmod(dir, 0o755))
 		l.Write(lineOf("3"))
 		e2e.Until(t, "the third line is written", func() bool { return l.Written() == 3 })
 		l.Write(lineOf("4"))

@@ -51,7 +51,7 @@ func newCourse(t testing.TB) *course {
 	for n := range people {
 		user := c.up.AddUser(standin.User{Name: fmt.Sprint("person ", n)})
 		session, err := c.up.SignIn(user.ID)
-		must(t, err)
+		e2e.Must(t, err)
 		token := session.AccessToken
 		c.people = append(c.people, person{token, []string{"token " + token, "session " + session.SessionID, "subject " + user.ID}})
 		tokens += token + "\n"
@@ -72,9 +72,9 @@ type program struct {
 func (c *course) programs(t testing.TB) []program {
 	t.Helper()
 	self, err := os.Executable()
-	must(t, err)
+	e2e.Must(t, err)
 	python, err := filepath.Abs("../../../client/python/src")
-	must(t, err)
+	e2e.Must(t, err)
 	return []program{
 		{"Go", []string{self}, askerVariable + "=1"},
 		{"Node", []string{"node", "ask.mjs"}, "NODE_OPTIONS="},
@@ -105,7 +105,7 @@ func (c *course) startAsker(t testing.TB, p program, burst int, slowly bool) {
 	cmd := exec.Command(p.command[0], args...)
 	cmd.Env = e2e.Environment(p.env)
 	stdin, err := cmd.StdinPipe()
-	must(t, err)
+	e2e.Must(t, err)
 	a.stdin, cmd.Stdout = stdin, &a.told
 	a.Process = e2e.Start(t, c.folder.Dir, cmd)
 	c.askers = append(c.askers, a)
@@ -119,7 +119,7 @@ func (a *asker) end(t testing.TB) []run {
 		t.Errorf("%s ended with %d:\n%s", a.name, status, e2e.Shorten(a.Stderr.String()))
 	}
 	seen, err := parseRuns(a.told.String())
-	must(t, err)
+	e2e.Must(t, err)
 	return seen
 }
 
@@ -213,7 +213,7 @@ var faults = []fault{
 		for _, a := range c.askers {
 			if rand.N(2) == 0 {
 				some = append(some, a)
-				must(t, a.Stand())
+				e2e.Must(t, a.Stand())
 			}
 		}
 		pauseUpTo(2 * time.Second)
@@ -230,7 +230,7 @@ var faults = []fault{
 		c.daemon = c.folder.Start(t)
 	}},
 	{"the daemon is stopped, and goes on", func(t *testing.T, c *course) {
-		must(t, c.daemon.Stand())
+		e2e.Must(t, c.daemon.Stand())
 		pauseUpTo(1500 * time.Millisecond)
 		c.daemon.Signal(t, syscall.SIGCONT)
 	}},
@@ -242,7 +242,7 @@ var faults = []fault{
 		pauseUpTo(2 * time.Second)
 		_ = watch.Conn.Close()
 	}},
-	{"everything is purged", func(t *testing.T, c *course) { must(t, c.admin("PURGE all")) }},
+	{"everything is purged", func(t *testing.T, c *course) { e2e.Must(t, c.admin("PURGE all")) }},
 	{"the configuration is reloaded", func(t *testing.T, c *course) { c.daemon.Reload(t) }},
 	{"keys rotate", func(_ *testing.T, c *course) {
 		c.up.Rotate(standin.Neon, false)

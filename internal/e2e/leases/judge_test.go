@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // change is a revocation, or the end of one. It begins before the daemon is first asked, and ends when the daemon has
@@ -201,7 +203,7 @@ func TestRuns(t *testing.T) {
 		text += one.line()
 	}
 	got, err := parseRuns(text)
-	must(t, err)
+	e2e.Must(t, err)
 	for _, want := range []run{
 		{0, "accepted", 2, span{0, 10}, span{w - 5, w}},
 		{0, "accepted", 1, span{w, w + 1}, span{w, w + 1}},

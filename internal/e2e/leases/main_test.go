@@ -18,10 +18,3 @@ func TestMain(m *testing.M) {
 	}
 	e2e.Main(m, "neonauthd")
 }
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}

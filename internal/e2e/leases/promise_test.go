@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
@@ -57,7 +58,7 @@ func playRound(t *testing.T, burst int) (answers int64) {
 	}
 	pauseUpTo(calmFor)
 	end()
-	must(t, c.failed)
+	e2e.Must(t, c.failed)
 	callers := map[string][]run{}
 	for _, a := range c.askers {
 		callers[a.name] = a.end(t)
@@ -97,7 +98,7 @@ func (c *course) weigh(t *testing.T, callers map[string][]run) (answers int64) {
 			t.Errorf("%s got answers that nothing here can bring about: %v", a.name, count)
 		}
 	}
-	must(t, w.Flush())
+	e2e.Must(t, w.Flush())
 	if len(c.changes) < 40 {
 		t.Errorf("only %d revocations and ends of them", len(c.changes))
 	}

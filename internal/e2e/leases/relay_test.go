@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // relay forwards connections between an asking program and the daemon, slowly: data and the ends of connections come
@@ -26,7 +28,7 @@ type relay struct {
 func newRelay(t testing.TB, path, to string) *relay {
 	t.Helper()
 	listener, err := net.Listen("unix", path)
-	must(t, err)
+	e2e.Must(t, err)
 	r := &relay{to: to, conns: map[net.Conn]bool{}}
 	r.all.Go(func() {
 		for {

@@ -13,9 +13,7 @@ import (
 
 func TestThousandInventedKeyIDsCauseOneFetch(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	c, h, _ := serving(t)
 	asked := c.SelfTested(t)
 	good, _ := c.User("Ada")
 	e2e.Call(t, h.Socket()).Expect(t, "VERIFY "+good, "OK .*")
@@ -46,9 +44,7 @@ func TestThousandInventedKeyIDsCauseOneFetch(t *testing.T) {
 // use.
 func TestKeyIDsThatNobodyCanHaveCauseNoFetch(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	c, h, _ := serving(t)
 	good, _ := c.User("Ada")
 	peer := e2e.Call(t, h.Socket())
 	peer.Expect(t, "VERIFY "+good, "OK .*")
@@ -145,9 +141,7 @@ func TestLinesAtTheLimit(t *testing.T) {
 
 func TestStrangeBytesGetAnErrorAndTheNextLineIsServed(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	c, h, _ := serving(t)
 	token, _ := c.User("Ada")
 	http := "GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + "\r\n\r\n"
 	for name, sent := range map[string]string{
@@ -198,15 +192,13 @@ func everyByte() string {
 
 func TestBytesMayComeOneByOneAndTheWritingSideMayEnd(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	c, h, _ := serving(t)
 	token, _ := c.User("Ada")
 	peer := e2e.Call(t, h.Socket())
 	for _, b := range []byte("@one VERIFY " + token + "\nPING\n@half VERI") {
 		peer.Send(t, string([]byte{b}))
 	}
-	must(t, peer.Conn.CloseWrite())
+	e2e.Must(t, peer.Conn.CloseWrite())
 	got := peer.Reply(t) + "\n" + peer.Reply(t)
 	if !strings.Contains(got, "@one OK level=claims") || !strings.Contains(got, "OK\n") && !strings.HasSuffix(got, "\nOK") {
 		t.Errorf("got %q", got)

@@ -21,11 +21,11 @@ import (
 func accessLines(t *testing.T, path string) []string {
 	t.Helper()
 	text, err := os.ReadFile(path)
-	must(t, err)
+	e2e.Must(t, err)
 	var all []string
 	for line := range strings.Lines(string(text)) {
 		var l map[string]any
-		must(t, json.Unmarshal([]byte(line), &l))
+		e2e.Must(t, json.Unmarshal([]byte(line), &l))
 		at, err := time.Parse(time.RFC3339Nano, fmt.Sprint(l["time"]))
 		took, ok := l["duration"].(float64)
 		if err != nil || time.Since(at).Abs() > 10*time.Minute || !ok || took < 0 || took > 60 {
@@ -34,7 +34,7 @@ func accessLines(t *testing.T, path string) []string {
 		delete(l, "time")
 		delete(l, "duration")
 		rest, err := json.Marshal(l) // with the members sorted by name
-		must(t, err)
+		e2e.Must(t, err)
 		all = append(all, string(rest))
 	}
 	return all
@@ -60,7 +60,7 @@ func TestTheAccessLogHasALineForEachLookup(t *testing.T) {
 	i.Stop(t)
 
 	key, err := os.ReadFile(h.Path("state/access-log.key"))
-	must(t, err)
+	e2e.Must(t, err)
 	who := fmt.Sprintf(`"pid":%d,`, os.Getpid())
 	user := fmt.Sprintf(`"uid":%d,`, os.Getuid())
 	subject := fmt.Sprintf(`"subject":%q,`, accesslog.Key(strings.TrimSpace(string(key))).Subject(ada))
@@ -83,7 +83,7 @@ func TestTheAccessLogHasALineForEachLookup(t *testing.T) {
 		}
 	}
 	text, err := os.ReadFile(path)
-	must(t, err)
+	e2e.Must(t, err)
 	for _, secret := range []string{token, strings.Split(token, ".")[2], ada, "Ada", "ada@", "canary", "CANARY"} {
 		if strings.Contains(string(text), secret) {
 			t.Errorf("the access log has %.20q", secret)
@@ -134,7 +134,7 @@ func TestTheAccessLogIsRotatedByAReload(t *testing.T) {
 	token, _ := c.User("Ada")
 	peer := e2e.Call(t, h.Socket())
 	good, err := os.ReadFile(h.Config())
-	must(t, err)
+	e2e.Must(t, err)
 	for n, reload := range []func(){
 		func() { i.Reload(t) },
 		func() {
@@ -152,7 +152,7 @@ func TestTheAccessLogIsRotatedByAReload(t *testing.T) {
 		peer.Expect(t, "VERIFY "+token, "OK .*")
 		awaitLines(t, path, old+1)
 		moved := fmt.Sprintf("%s.%d", path, n)
-		must(t, os.Rename(path, moved))
+		e2e.Must(t, os.Rename(path, moved))
 		reload()
 		peer.Expect(t, "VERIFY "+token, "OK .*")
 		awaitLines(t, path, 1)
@@ -202,7 +202,7 @@ func TestAnAccessLogThatCannotBeWrittenStopsNoLookup(t *testing.T) {
 		}
 		if name == "no folder" {
 			path := strings.TrimPrefix(destination, "file:")
-			must(t, os.Mkdir(filepath.Dir(path), 0o700))
+			e2e.Must(t, os.Mkdir(filepath.Dir(path), 0o700))
 			peer.Expect(t, "VERIFY "+token, "OK .*")
 			awaitLines(t, path, 1)
 		}
@@ -219,7 +219,7 @@ func TestAKeyOfTheAccessLogThatIsTooShortIsRefused(t *testing.T) {
 	c, h := e2e.NewUpstream(t, standin.Options{}), e2e.NewFolder(t)
 	h.Configure(t, e2e.Settings{Top: fmt.Sprintf("access_log = %q", "file:"+h.Path("log")), Tables: []string{c.Project(t, h, standin.Stack, quick)}})
 	h.Write(t, accesslog.KeyCredential, "short")
-	must(t, os.MkdirAll(h.Path("state"), 0o700))
+	e2e.Must(t, os.MkdirAll(h.Path("state"), 0o700))
 	h.Write(t, "state/access-log.key", "")
 	own := h.Launch(t)
 	if code, said := own.AwaitEnd(t), own.Stderr.String(); code != 78 || !strings.Contains(said, h.Path("state/access-log.key")+": access log's key: has to have") {
@@ -238,18 +238,18 @@ func TestAnAccessLogInAFolderOfOthersIsRefused(t *testing.T) {
 	t.Parallel()
 	c, h := e2e.NewUpstream(t, standin.Options{}), e2e.NewFolder(t)
 	dir := h.Path("logs")
-	must(t, os.Mkdir(dir, 0o755))
+	e2e.Must(t, os.Mkdir(dir, 0o755))
 	settings := e2e.Settings{Top: fmt.Sprintf("access_log = %q", "file:"+dir+"/access.log"), Tables: []string{c.Project(t, h, standin.Stack, quick)}}
 	i := e2e.Serve(t, h, settings)
 	token, _ := c.User("Ada")
 	peer := e2e.Call(t, h.Socket())
 	peer.Expect(t, "VERIFY "+token, "OK .*")
 	awaitLines(t, dir+"/access.log", 1)
-	must(t, os.Rename(dir+"/access.log", dir+"/moved"))
-	must(t, os.Chmod(dir, 0o777))
-	must(t, os.Symlink(h.Config(), dir+"/access.log"))
+	e2e.Must(t, os.Rename(dir+"/access.log", dir+"/moved"))
+	e2e.Must(t, os.Chmod(dir, 0o777))
+	e2e.Must(t, os.Symlink(h.Config(), dir+"/access.log"))
 	before, err := os.ReadFile(h.Config())
-	must(t, err)
+	e2e.Must(t, err)
 	if reply := e2e.Call(t, h.AdminSocket()).Ask(t, "RELOAD"); !strings.HasPrefix(reply, "ERR ") {
 		t.Errorf("a reload: %s", reply)
 	}

@@ -115,7 +115,7 @@ func newSweep(t *testing.T) *sweep {
 func (s *sweep) mint(t *testing.T) {
 	u := s.cloud.AddUser(standin.User{Name: "Ada " + canaryMark, Email: canaryMark + "@example.org", EmailVerified: true, ImageURL: "https://example.org/" + canaryMark})
 	session, err := s.cloud.SignIn(u.ID)
-	must(t, err)
+	e2e.Must(t, err)
 	marks := map[string]any{"note": canaryMark, "email": canaryMark, "scope": []string{canaryMark}}
 	for _, spec := range []standin.TokenSpec{
 		{Subject: u.ID, Set: marks},
@@ -241,7 +241,7 @@ func (s *sweep) administer(t *testing.T) {
 // secret.
 func (s *sweep) reloadBroken(t *testing.T) {
 	whole, err := os.ReadFile(s.home.Config())
-	must(t, err)
+	e2e.Must(t, err)
 	text := string(whole)
 	for name, broken := range map[string]string{
 		"the key in place of its name": strings.Replace(text, `"./server-key"`, `"`+s.cloud.ServerKey()+`"`, 1),
@@ -295,15 +295,15 @@ func (s *sweep) inspect(t *testing.T) {
 		s.search(t, name, string(text))
 	}
 	files, err := filepath.Glob(s.home.Path("state/*"))
-	must(t, err)
+	e2e.Must(t, err)
 	hidden, err := filepath.Glob(s.home.Path("state/.*"))
-	must(t, err)
+	e2e.Must(t, err)
 	if len(files) < 6 || !slices.Contains(files, s.home.Path("state/access.log")) {
 		t.Errorf("state files: %v", files)
 	}
 	for _, file := range append(files, hidden...) {
 		text, err := os.ReadFile(file)
-		must(t, err)
+		e2e.Must(t, err)
 		s.search(t, file, string(text))
 	}
 }
@@ -341,7 +341,7 @@ func (s *sweep) checkProgram(t *testing.T) {
 	}
 	s.home.Write(t, "server-key", canaryMark+" with a blank")
 	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.Config(), "--check"))
-	must(t, os.Chmod(s.home.Path("server-key"), 0o644))
+	e2e.Must(t, os.Chmod(s.home.Path("server-key"), 0o644))
 	s.search(t, "--check", run(t, "neonauthd", "--config", s.home.Config(), "--check"))
 }
 

@@ -15,9 +15,7 @@ import (
 // stops. Each question that can be sent is answered.
 func TestStopTakesNoLineThatItDoesNotAnswer(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	c, h, i := serving(t)
 	token, _ := c.User("Ada")
 	asked := c.SelfTested(t)
 	// A lookup in progress keeps the connection open, long after its last line.

@@ -31,8 +31,8 @@ func TestDemoShowsEachAnswerAndCredentialAndLeavesNothingBehind(t *testing.T) {
 	var stderr e2e.Output
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
+	e2e.Must(t, err)
+	e2e.Must(t, cmd.Start())
 	ended := make(chan error, 1)
 	var told []string
 	lines := make(chan string)
@@ -55,7 +55,7 @@ func TestDemoShowsEachAnswerAndCredentialAndLeavesNothingBehind(t *testing.T) {
 		}
 	}
 	pasteAll(t, h.Dir, told)
-	must(t, cmd.Process.Signal(os.Interrupt))
+	e2e.Must(t, cmd.Process.Signal(os.Interrupt))
 	select {
 	case err := <-ended:
 		if err != nil {
@@ -69,7 +69,7 @@ func TestDemoShowsEachAnswerAndCredentialAndLeavesNothingBehind(t *testing.T) {
 		t.Errorf("it wrote %q", written)
 	}
 	left, err := os.ReadDir(h.Path("run"))
-	if must(t, err); len(left) > 0 {
+	if e2e.Must(t, err); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }
@@ -182,12 +182,12 @@ func TestDemoEndsWhateverHappens(t *testing.T) {
 			cmd := exec.CommandContext(ctx, e2e.Program("neonauthd"), "demo")
 			cmd.Env = e2e.Environment("XDG_RUNTIME_DIR=" + h.Path("run"))
 			stdout, err := cmd.StdoutPipe()
-			must(t, err)
-			must(t, cmd.Start())
+			e2e.Must(t, err)
+			e2e.Must(t, cmd.Start())
 			_, err = bufio.NewReader(stdout).ReadString('\n')
-			must(t, err)
+			e2e.Must(t, err)
 			for _, s := range signals {
-				must(t, cmd.Process.Signal(s))
+				e2e.Must(t, cmd.Process.Signal(s))
 			}
 			_, _ = io.Copy(io.Discard, stdout) // read to the end
 			_ = cmd.Wait()                     // a second signal may end it by force
@@ -195,7 +195,7 @@ func TestDemoEndsWhateverHappens(t *testing.T) {
 				t.Fatal("the demo does not end")
 			}
 			left, err := os.ReadDir(h.Path("run"))
-			if must(t, err); len(left) > 0 && len(signals) == 1 {
+			if e2e.Must(t, err); len(left) > 0 && len(signals) == 1 {
 				t.Errorf("left behind: %v", left)
 			}
 		})

@@ -91,7 +91,7 @@ func (g *greed) call(uid int) *e2e.Caller {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	must(g.t, c.Conn.SetDeadline(time.Time{}))
+	e2e.Must(g.t, c.Conn.SetDeadline(time.Time{}))
 	return c
 }
 
@@ -103,7 +103,7 @@ func (g *greed) stat(name string) int {
 		g.t.Fatalf("STATS has no %s", name)
 	}
 	n, err := strconv.Atoi(found[1])
-	must(g.t, err)
+	e2e.Must(g.t, err)
 	return n
 }
 
@@ -141,7 +141,7 @@ func (g *greed) connections() (alone, beside string) {
 		bad := 0
 		for range 20 {
 			c, err := e2e.Dial(g.folder.Socket())
-			must(g.t, err)
+			e2e.Must(g.t, err)
 			_, _ = c.Conn.Write([]byte("PING\n")) // the connection may be refused
 			if line, _ := c.Line(); line != "OK" {
 				bad++
@@ -195,7 +195,7 @@ func (g *greed) verifications() (alone, beside string) {
 	}
 	alone = hits()
 	good, _ := g.up.User("greedy")
-	must(g.t, os.Chmod(filepath.Dir(e2e.Program("neonauthctl")), 0o755))
+	e2e.Must(g.t, os.Chmod(filepath.Dir(e2e.Program("neonauthctl")), 0o755))
 	ctx, stop := context.WithCancel(g.t.Context())
 	defer stop()
 	// The greedy caller is a process of its own, as in practice: two connections with 64
@@ -203,7 +203,7 @@ func (g *greed) verifications() (alone, beside string) {
 	junk := exec.CommandContext(ctx, e2e.Program("neonauthctl"), "--socket", g.folder.Socket(), "bench", "--misses", "100", "-c", "2", "-d", "64", "-t", "1m")
 	junk.Stdin = strings.NewReader(good)
 	junk.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(greedyUsers()[0]), Gid: uint32(greedyUsers()[0])}}
-	must(g.t, junk.Start())
+	e2e.Must(g.t, junk.Start())
 	for before := g.stat("rejected"); g.stat("rejected") < before+1000; {
 		continue
 	}
@@ -262,9 +262,9 @@ func (g *greed) sessions() (alone, beside string) {
 func (g *greed) memory() (alone, beside string) {
 	rss := func() string {
 		status, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(g.daemon.Cmd.Process.Pid), "status"))
-		must(g.t, err)
+		e2e.Must(g.t, err)
 		n, err := strconv.Atoi(regexp.MustCompile(`VmRSS:\s+(\d+)`).FindStringSubmatch(string(status))[1])
-		must(g.t, err)
+		e2e.Must(g.t, err)
 		return fmt.Sprintf("%d MiB", n>>10)
 	}
 	g.up.Inject(standin.Me, standin.Fault{Kind: standin.PadProfile, Size: 1 << 20})

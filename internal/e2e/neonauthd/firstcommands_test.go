@@ -44,7 +44,7 @@ func checkout(t *testing.T) string {
 	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	list.Dir = repository
 	names, err := list.Output()
-	must(t, err)
+	e2e.Must(t, err)
 	copied := 0
 	for name := range bytes.SplitSeq(bytes.TrimSuffix(names, []byte{0}), []byte{0}) {
 		from, to := filepath.Join(repository, string(name)), filepath.Join(dir, string(name))
@@ -52,11 +52,11 @@ func checkout(t *testing.T) string {
 		if os.IsNotExist(err) { // removed, but not committed yet
 			continue
 		}
-		must(t, err)
+		e2e.Must(t, err)
 		text, err := os.ReadFile(from)
-		must(t, err)
-		must(t, os.MkdirAll(filepath.Dir(to), 0o755))
-		must(t, os.WriteFile(to, text, info.Mode().Perm()))
+		e2e.Must(t, err)
+		e2e.Must(t, os.MkdirAll(filepath.Dir(to), 0o755))
+		e2e.Must(t, os.WriteFile(to, text, info.Mode().Perm()))
 		copied++
 	}
 	if copied < 100 {
@@ -73,7 +73,7 @@ func runsEverything(t *testing.T, dir, command string) {
 	tools := t.TempDir()
 	const note = "#!/bin/sh\necho \"$(basename \"$0\") $*\" >>\"$NOTES\"\n"
 	for _, name := range []string{"make", "apt-get", "npm"} {
-		must(t, os.WriteFile(filepath.Join(tools, name), []byte(note), 0o755))
+		e2e.Must(t, os.WriteFile(filepath.Join(tools, name), []byte(note), 0o755))
 	}
 	notes := filepath.Join(t.TempDir(), "notes")
 	cmd := exec.Command("bash", "-c", command)
@@ -84,7 +84,7 @@ func runsEverything(t *testing.T, dir, command string) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	text, err := os.ReadFile(notes)
-	must(t, err)
+	e2e.Must(t, err)
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	if last := lines[len(lines)-1]; last != "make --keep-going test boot-test" && last != "make --keep-going test" {
 		t.Errorf("it ends with %q", last)

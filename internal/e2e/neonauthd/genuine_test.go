@@ -24,7 +24,7 @@ func serveStepped(t *testing.T, h *e2e.Folder, at time.Time, s e2e.Settings) *st
 	program := e2e.Build(t, "neonauthd", "-tags", "steppedclock")
 	h.Write(t, "clock", string(make([]byte, 8)))
 	f, err := os.OpenFile(h.Path("clock"), os.O_RDWR, 0)
-	must(t, err)
+	e2e.Must(t, err)
 	t.Cleanup(func() { _ = f.Close() })
 	d := &steppedDaemon{f}
 	d.turnTo(t, at)
@@ -42,7 +42,7 @@ func (d *steppedDaemon) turnTo(t *testing.T, at time.Time) {
 	t.Helper()
 	wrong := binary.NativeEndian.AppendUint64(nil, uint64(time.Until(at)))
 	_, err := d.clock.WriteAt(wrong, 0)
-	must(t, err)
+	e2e.Must(t, err)
 }
 
 // keyFixture is an answer of the upstream to an API key.

@@ -28,7 +28,7 @@ func provoke(t *testing.T, c *e2e.Upstream, peer *e2e.Caller, name string) strin
 		if c.Calls(standin.StackKeys) > before {
 			ctx, cancel := context.WithTimeout(context.Background(), e2e.Timeout)
 			defer cancel()
-			must(t, c.AwaitIdle(ctx, standin.StackKeys))
+			e2e.Must(t, c.AwaitIdle(ctx, standin.StackKeys))
 			return got
 		}
 		if time.Now().After(deadline) {
@@ -69,9 +69,7 @@ func TestBadKeySetsNeitherReplaceNorBlockGoodOnes(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := e2e.NewUpstream(t, standin.Options{})
-			h := e2e.NewFolder(t)
-			i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, quick)}})
+			c, h, i := serving(t, quick)
 			peer := e2e.Call(t, h.Socket())
 			known, _ := c.User("Ada")
 			peer.Expect(t, "VERIFY "+known, "OK .*")
@@ -169,9 +167,7 @@ func TestHangingUpstreamDelaysNoHitAndNoKnownKey(t *testing.T) {
 
 func TestWithdrawnKeyKillsItsVerdictsAtOnce(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, quick)}})
+	c, h, _ := serving(t, quick)
 	peer := e2e.Call(t, h.Socket())
 	var old, next []string
 	for n := range 50 {

@@ -82,7 +82,7 @@ func TestKeeper(t *testing.T) {
 		var token string
 		var times, accepted int
 		_, err := fmt.Sscan(in.Text(), &token, &times)
-		must(t, err)
+		e2e.Must(t, err)
 		before := s.asked.Load()
 		for range times {
 			if _, ok := c.Verify(t.Context(), token).(client.Accepted); ok {
@@ -104,13 +104,13 @@ type keeper struct {
 func startKeeper(t *testing.T, h *e2e.Folder) *keeper {
 	t.Helper()
 	self, err := os.Executable()
-	must(t, err)
+	e2e.Must(t, err)
 	cmd := exec.Command(self, "-test.run=^TestKeeper$")
 	cmd.Env = e2e.Environment(keeperVariable + "=" + h.Socket())
 	in, err := cmd.StdinPipe()
-	must(t, err)
+	e2e.Must(t, err)
 	out, to, err := os.Pipe()
-	must(t, err)
+	e2e.Must(t, err)
 	cmd.Stdout = to
 	k := &keeper{Process: e2e.Start(t, h.Dir, cmd), t: t, in: in, out: bufio.NewReader(out)}
 	_ = to.Close()     // the process has its own copy
@@ -128,7 +128,7 @@ func startKeeper(t *testing.T, h *e2e.Folder) *keeper {
 func (k *keeper) begin(token string, times int) {
 	k.t.Helper()
 	_, err := fmt.Fprintln(k.in, token, times)
-	must(k.t, err)
+	e2e.Must(k.t, err)
 }
 
 // answers returns the keeper's result.
@@ -136,7 +136,7 @@ func (k *keeper) answers() (accepted, asked int) {
 	k.t.Helper()
 	for {
 		line, err := k.out.ReadString('\n')
-		must(k.t, err)
+		e2e.Must(k.t, err)
 		if n, _ := fmt.Sscanf(line, "accepted %d asked %d", &accepted, &asked); n == 2 {
 			return accepted, asked
 		}
@@ -334,7 +334,7 @@ func (o *office) source(name string) int {
 		o.t.Fatalf("no %s in %s", name, o.stats())
 	}
 	n, err := strconv.Atoi(found[1])
-	must(o.t, err)
+	e2e.Must(o.t, err)
 	return n
 }
 

@@ -15,9 +15,7 @@ import (
 
 func TestStopAnswersEveryLineAlreadySent(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	c, h, i := serving(t)
 	token, _ := c.User("Ada")
 	asked := c.SelfTested(t)
 	tagged, ordered := e2e.Call(t, h.Socket()), e2e.Call(t, h.Socket())
@@ -202,11 +200,11 @@ func TestDeathOfTheLogsReaderEndsNothing(t *testing.T) {
 	h := e2e.NewFolder(t)
 	h.Configure(t, e2e.Settings{Tables: []string{alone}})
 	read, write, err := os.Pipe()
-	must(t, err)
+	e2e.Must(t, err)
 	i := h.LaunchWith(t, func(cmd *exec.Cmd) { cmd.Stderr = write })
-	must(t, write.Close())
+	e2e.Must(t, write.Close())
 	i.Await(t, "READY=1")
-	must(t, read.Close())
+	e2e.Must(t, read.Close())
 	peer, admin := e2e.Call(t, h.Socket()), e2e.Call(t, h.AdminSocket())
 	for range 5 {
 		admin.Expect(t, "REVOKE subject somebody", "OK changed=1 .*")
@@ -217,9 +215,7 @@ func TestDeathOfTheLogsReaderEndsNothing(t *testing.T) {
 
 func TestQuitAnswersEverythingFirst(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	c, h, _ := serving(t)
 	token, _ := c.User("Ada")
 	asked := c.SelfTested(t)
 	release := make(chan struct{})

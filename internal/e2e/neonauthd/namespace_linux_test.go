@@ -68,7 +68,7 @@ func TestCallerRulesAreRefusedWhereUsersCannotBeTold(t *testing.T) {
 // pingAsNobody runs a new process of user nobody, and returns its output.
 func pingAsNobody(t *testing.T, h *e2e.Folder) string {
 	t.Helper()
-	must(t, os.Chmod(filepath.Dir(e2e.Program("neonauthctl")), 0o755))
+	e2e.Must(t, os.Chmod(filepath.Dir(e2e.Program("neonauthctl")), 0o755))
 	cmd := exec.Command(e2e.Program("neonauthctl"), "--socket", h.Socket(), "ping")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()

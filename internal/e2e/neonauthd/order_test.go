@@ -36,9 +36,7 @@ func memory(t testing.TB, i *e2e.Process) int64 {
 // memory.
 func TestRepliesHeldBackBehindASlowOneAreBounded(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	c, h, i := serving(t)
 	u := c.AddUser(standin.User{Name: "Ada"})
 	token := c.StackToken(standin.TokenSpec{Subject: u.ID})
 	c.SelfTested(t)
@@ -51,13 +49,13 @@ func TestRepliesHeldBackBehindASlowOneAreBounded(t *testing.T) {
 	peer.Send(t, "VERIFY deadline=60000 "+c.Strange("stranger")+"\n")
 	c.Await(t, standin.StackKeys, 2)
 	taken := 0
-	must(t, peer.Conn.SetWriteDeadline(time.Now().Add(2*time.Second)))
+	e2e.Must(t, peer.Conn.SetWriteDeadline(time.Now().Add(2*time.Second)))
 	for taken < 3000 {
 		_, err := io.WriteString(peer.Conn, "PROFILE "+token+"\n")
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			break
 		}
-		must(t, err)
+		e2e.Must(t, err)
 		taken++
 	}
 	if grown := memory(t, i) - before; grown > 200<<20 {

@@ -58,7 +58,7 @@ func TestScriptedOutage(t *testing.T) {
 	for _, row := range s.rows {
 		fmt.Fprintln(w, row)
 	}
-	must(t, w.Flush())
+	e2e.Must(t, w.Flush())
 	t.Logf("with %s:\n\n%s", strings.ReplaceAll(strings.TrimSpace(short), "\n", ", "), &table)
 }
 
@@ -71,7 +71,7 @@ func (s *script) tell(event, then string, after time.Duration) {
 // since the event. Every reply before that has to match meanwhile.
 func (s *script) until(event time.Time, request, meanwhile, wanted string) time.Duration {
 	s.t.Helper()
-	must(s.t, s.peer.Conn.SetDeadline(time.Now().Add(2*e2e.Timeout)))
+	e2e.Must(s.t, s.peer.Conn.SetDeadline(time.Now().Add(2*e2e.Timeout)))
 	done := regexp.MustCompile(`\A(?s:` + wanted + `)\z`)
 	pace := time.NewTicker(5 * time.Millisecond)
 	defer pace.Stop()
@@ -190,7 +190,7 @@ func (s *script) deletion() {
 func (s *script) revocation(admin *e2e.Caller) {
 	_, id := s.cloud.User("revoked")
 	signedIn, err := s.cloud.SignIn(id)
-	must(s.t, err)
+	e2e.Must(s.t, err)
 	s.peer.Expect(s.t, "VERIFY "+signedIn.AccessToken, "OK .*")
 	s.peer.Expect(s.t, "PROFILE "+signedIn.AccessToken, "OK .*")
 	asked := time.Now()
@@ -207,7 +207,7 @@ func (s *script) revocation(admin *e2e.Caller) {
 func (s *script) signOut() {
 	_, id := s.cloud.User("leaver")
 	signedIn, err := s.cloud.SignIn(id)
-	must(s.t, err)
+	e2e.Must(s.t, err)
 	request := "PROFILE project=neon " + signedIn.NeonCookie
 	s.peer.Expect(s.t, request, "OK level=profile .* source=upstream .*")
 	s.cloud.RevokeSession(signedIn.SessionID)

@@ -18,9 +18,9 @@ func kidOf(t testing.TB, token string) string {
 	t.Helper()
 	first, _, _ := strings.Cut(token, ".")
 	text, err := base64.RawURLEncoding.DecodeString(first)
-	must(t, err)
+	e2e.Must(t, err)
 	var header struct{ Kid string }
-	must(t, json.Unmarshal(text, &header))
+	e2e.Must(t, json.Unmarshal(text, &header))
 	return header.Kid
 }
 
@@ -43,9 +43,7 @@ func TestDaemonStartsWithoutItsUpstreamAndRecovers(t *testing.T) {
 
 func TestRestartDuringAnOutageVerifiesFromTheStateDirectory(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, quick)}})
+	c, h, i := serving(t, quick)
 	token, _ := c.User("Ada")
 	revoked, _ := c.User("Bob")
 	peer, admin := e2e.Call(t, h.Socket()), e2e.Call(t, h.AdminSocket())
@@ -73,16 +71,14 @@ func TestRestartDuringAnOutageVerifiesFromTheStateDirectory(t *testing.T) {
 // TestDamagedStateIsNotTrusted damages the files that a former run has left.
 func TestDamagedStateIsNotTrusted(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, quick)}})
+	c, h, i := serving(t, quick)
 	token, _ := c.User("Ada")
 	e2e.Call(t, h.Socket()).Expect(t, "VERIFY "+token, "OK .*")
 	i.Kill(t)
 	c.Stop()
 	saved := h.Path("state/keys-main.json")
 	whole, err := os.ReadFile(saved)
-	must(t, err)
+	e2e.Must(t, err)
 	for name, text := range map[string]string{
 		"cut":     string(whole[:len(whole)/2]),
 		"empty":   "",
@@ -91,7 +87,7 @@ func TestDamagedStateIsNotTrusted(t *testing.T) {
 		"future":  strings.Replace(string(whole), `"fetched":"2`, `"fetched":"3`, 1),
 		"old":     strings.Replace(string(whole), `"fetched":"2`, `"fetched":"1`, 1),
 	} {
-		must(t, os.WriteFile(saved, []byte(text), 0o600))
+		e2e.Must(t, os.WriteFile(saved, []byte(text), 0o600))
 		i = h.Start(t)
 		peer := e2e.Call(t, h.Socket())
 		if got := peer.Ask(t, "VERIFY "+token); !strings.HasPrefix(got, "ERR keys-pending ") {
@@ -99,8 +95,8 @@ func TestDamagedStateIsNotTrusted(t *testing.T) {
 		}
 		i.Kill(t)
 	}
-	must(t, os.WriteFile(saved, whole, 0o600))
-	must(t, os.WriteFile(h.Path("state/revocations.journal"), []byte("{\"op\":\"revo\n{}\n"), 0o600))
+	e2e.Must(t, os.WriteFile(saved, whole, 0o600))
+	e2e.Must(t, os.WriteFile(h.Path("state/revocations.journal"), []byte("{\"op\":\"revo\n{}\n"), 0o600))
 	broken := h.Launch(t)
 	if code := broken.AwaitEnd(t); code != 1 {
 		t.Errorf("with a damaged journal it ended with status %d", code)
@@ -108,7 +104,7 @@ func TestDamagedStateIsNotTrusted(t *testing.T) {
 	if told := broken.Stderr.String(); !strings.Contains(told, "revocations.seal says that there was a newer one") {
 		t.Errorf("it wrote %q", told)
 	}
-	must(t, os.Remove(h.Path("state/revocations.seal")))
+	e2e.Must(t, os.Remove(h.Path("state/revocations.seal")))
 	broken = h.Launch(t)
 	broken.AwaitEnd(t)
 	if told := broken.Stderr.String(); !strings.Contains(told, "damaged in line 1") {

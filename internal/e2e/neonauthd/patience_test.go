@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/serve"
-	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
@@ -80,9 +79,7 @@ func TestDripOfBytesIsCut(t *testing.T) {
 
 func TestPeerThatDoesNotReadIsCutAndHarmsNobody(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	c, h, i := serving(t)
 	token, _ := c.User("Ada")
 	other := e2e.Call(t, h.Socket())
 	other.Expect(t, "VERIFY "+token, "OK .*")
@@ -126,15 +123,13 @@ func TestPeerThatDoesNotReadIsCutAndHarmsNobody(t *testing.T) {
 // read, and others are idle.
 func TestDeafPeersDoNotHoldUpTheStop(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	i := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	c, h, i := serving(t)
 	token, _ := c.User("Ada")
 	e2e.Call(t, h.Socket()).Expect(t, "VERIFY "+token, "OK .*")
 	for range 3 {
 		deaf := e2e.Call(t, h.Socket())
 		many := strings.Repeat("VERIFY "+token+"\n", 64)
-		must(t, deaf.Conn.SetWriteDeadline(time.Now().Add(500*time.Millisecond)))
+		e2e.Must(t, deaf.Conn.SetWriteDeadline(time.Now().Add(500*time.Millisecond)))
 		for {
 			if _, err := io.WriteString(deaf.Conn, many); err != nil {
 				break // the buffers of both directions are full

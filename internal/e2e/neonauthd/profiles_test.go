@@ -23,12 +23,12 @@ func fetch(t *testing.T, socket, path string) (int, []byte) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://monitor"+path, http.NoBody)
-	must(t, err)
+	e2e.Must(t, err)
 	answer, err := (&http.Client{Transport: transport, Timeout: e2e.Timeout}).Do(r)
-	must(t, err)
+	e2e.Must(t, err)
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
-	must(t, err)
+	e2e.Must(t, err)
 	return answer.StatusCode, body
 }
 
@@ -74,7 +74,7 @@ func TestProfilesAreServedWhileTheConfigurationSaysSo(t *testing.T) {
 		}
 		if unpacked, err := gzip.NewReader(bytes.NewReader(body)); err == nil {
 			body, err = io.ReadAll(unpacked)
-			must(t, err)
+			e2e.Must(t, err)
 		}
 		for _, secret := range []string{token, strings.Split(token, ".")[1][:20], id, "Ada", c.ServerKey()} {
 			if bytes.Contains(body, []byte(secret)) {

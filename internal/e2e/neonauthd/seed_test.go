@@ -30,8 +30,8 @@ func runs(t *testing.T, args []string, act func(s seeded)) {
 	var stderr e2e.Output
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
+	e2e.Must(t, err)
+	e2e.Must(t, cmd.Start())
 	slow := time.AfterFunc(4*e2e.Timeout, func() { _ = cmd.Process.Kill() })
 	defer slow.Stop()
 	s := seeded{t: t}
@@ -46,7 +46,7 @@ func runs(t *testing.T, args []string, act func(s seeded)) {
 	}
 	go func() { _, _ = io.Copy(io.Discard, stdout) }()
 	act(s)
-	must(t, cmd.Process.Signal(syscall.SIGTERM))
+	e2e.Must(t, cmd.Process.Signal(syscall.SIGTERM))
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%q ends with %v\n%s", args, err, stderr.String())
 	}
@@ -163,7 +163,7 @@ func TestStandinServesADaemonToo(t *testing.T) {
 		}
 		_, hello := s.ask("", "hello")
 		text, err := json.Marshal(hello)
-		must(t, err)
+		e2e.Must(t, err)
 		for _, project := range []string{"main", "members", "neon", "oidc"} {
 			if !slices.Contains(strings.FieldsFunc(string(text), func(r rune) bool { return strings.ContainsRune(`[]{}:,"`, r) }), project) {
 				t.Errorf("there is no project %s: %s", project, text)

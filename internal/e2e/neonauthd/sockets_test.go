@@ -91,41 +91,41 @@ func TestPlaceOfTheSocketHasToBeSafe(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(t *testing.T, h *e2e.Folder) (untouched string){
 		"folder writable by all": func(t *testing.T, h *e2e.Folder) string {
-			must(t, os.Chmod(h.Path("run"), 0o777))
+			e2e.Must(t, os.Chmod(h.Path("run"), 0o777))
 			return ""
 		},
 		"folder writable by the group": func(t *testing.T, h *e2e.Folder) string {
-			must(t, os.Chmod(h.Path("run"), 0o775))
+			e2e.Must(t, os.Chmod(h.Path("run"), 0o775))
 			return ""
 		},
 		"regular file": func(t *testing.T, h *e2e.Folder) string {
-			must(t, os.WriteFile(h.Socket(), []byte("precious"), 0o600))
+			e2e.Must(t, os.WriteFile(h.Socket(), []byte("precious"), 0o600))
 			return h.Socket()
 		},
 		"symbolic link to a file": func(t *testing.T, h *e2e.Folder) string {
 			h.Write(t, "precious", "precious")
-			must(t, os.Symlink(h.Path("precious"), h.Socket()))
+			e2e.Must(t, os.Symlink(h.Path("precious"), h.Socket()))
 			return h.Path("precious")
 		},
 		"symbolic link to nothing": func(t *testing.T, h *e2e.Folder) string {
-			must(t, os.Symlink(h.Path("nothing"), h.Socket()))
+			e2e.Must(t, os.Symlink(h.Path("nothing"), h.Socket()))
 			return ""
 		},
 		"fifo": func(t *testing.T, h *e2e.Folder) string {
-			must(t, syscall.Mkfifo(h.Socket(), 0o600))
+			e2e.Must(t, syscall.Mkfifo(h.Socket(), 0o600))
 			return ""
 		},
 		"directory": func(t *testing.T, h *e2e.Folder) string {
-			must(t, os.Mkdir(h.Socket(), 0o700))
+			e2e.Must(t, os.Mkdir(h.Socket(), 0o700))
 			return ""
 		},
 		"folder is a symbolic link": func(t *testing.T, h *e2e.Folder) string {
-			must(t, os.Rename(h.Path("run"), h.Path("real")))
-			must(t, os.Symlink(h.Path("real"), h.Path("run")))
+			e2e.Must(t, os.Rename(h.Path("run"), h.Path("real")))
+			e2e.Must(t, os.Symlink(h.Path("real"), h.Path("run")))
 			return ""
 		},
 		"admin socket's place is a file": func(t *testing.T, h *e2e.Folder) string {
-			must(t, os.WriteFile(h.AdminSocket(), []byte("precious"), 0o600))
+			e2e.Must(t, os.WriteFile(h.AdminSocket(), []byte("precious"), 0o600))
 			return h.AdminSocket()
 		},
 	} {
@@ -161,12 +161,12 @@ func TestASocketThatWasPassedWithoutANameIsServed(t *testing.T) {
 	h := e2e.NewFolder(t)
 	h.Configure(t, e2e.Settings{Tables: []string{alone}})
 	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: h.Socket(), Net: "unix"})
-	must(t, err)
+	e2e.Must(t, err)
 	ln.SetUnlinkOnClose(false)
 	file, err := ln.File()
-	must(t, err)
+	e2e.Must(t, err)
 	defer file.Close()
-	must(t, ln.Close())
+	e2e.Must(t, ln.Close())
 	i := h.LaunchWith(t, func(cmd *exec.Cmd) {
 		cmd.ExtraFiles = []*os.File{file}
 		cmd.Env = append(cmd.Env, "LISTEN_FDS=1")
@@ -187,10 +187,10 @@ func modes(t testing.TB, h *e2e.Folder) string {
 	t.Helper()
 	var list strings.Builder
 	entries, err := os.ReadDir(h.Path("run") + "/")
-	must(t, err)
+	e2e.Must(t, err)
 	for _, e := range entries {
 		info, err := e.Info()
-		must(t, err)
+		e2e.Must(t, err)
 		list.WriteString(info.Mode().String() + " " + e.Name() + "\n")
 	}
 	return list.String()
@@ -220,12 +220,12 @@ func TestSocketsHaveTheirModesFromTheFirstMoment(t *testing.T) {
 	}
 	for path, mode := range want {
 		info, err := os.Lstat(path)
-		if must(t, err); info.Mode().Perm() != mode || info.Mode()&fs.ModeSocket == 0 {
+		if e2e.Must(t, err); info.Mode().Perm() != mode || info.Mode()&fs.ModeSocket == 0 {
 			t.Errorf("%s has mode %v", path, info.Mode())
 		}
 	}
 	state, err := os.Lstat(h.Path("state"))
-	if must(t, err); state.Mode().Perm() != 0o700 {
+	if e2e.Must(t, err); state.Mode().Perm() != 0o700 {
 		t.Errorf("the state directory has mode %v", state.Mode())
 	}
 }
@@ -237,7 +237,7 @@ func TestStateDirectoryThatCannotBeUsedCostsNoVerdict(t *testing.T) {
 	s := e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}}
 	h.Configure(t, s)
 	text, err := os.ReadFile(h.Config())
-	must(t, err)
+	e2e.Must(t, err)
 	h.Write(t, "neonauthd.toml", strings.Replace(string(text), h.Path("state"), "/proc/no-folder-can-be-made-here", 1))
 	i := h.Start(t)
 	token, _ := c.User("Ada")

@@ -19,7 +19,7 @@ func beside(t *testing.T, h *e2e.Folder, s e2e.Settings) *e2e.Folder {
 	other := e2e.NewFolder(t)
 	other.Configure(t, s)
 	text, err := os.ReadFile(other.Config())
-	must(t, err)
+	e2e.Must(t, err)
 	other.Write(t, "neonauthd.toml", strings.Replace(string(text), other.Path("state"), h.Path("state"), 1))
 	return other
 }
@@ -72,7 +72,7 @@ func TestAStateDirectoryThatOthersCanChangeIsRefused(t *testing.T) {
 			func() error { return os.Rename(h.Path("j"), h.Path("state/revocations.journal")) }, "",
 		},
 	} {
-		must(t, step.spoil())
+		e2e.Must(t, step.spoil())
 		i := h.Launch(t)
 		if code := i.AwaitEnd(t); code == 0 || !strings.Contains(i.Stderr.String(), step.says) {
 			t.Errorf("%s: it ended with status %d and wrote %q", name, code, i.Stderr.String())
@@ -81,7 +81,7 @@ func TestAStateDirectoryThatOthersCanChangeIsRefused(t *testing.T) {
 		if !strings.Contains(out, "WRONG         state: ") || !strings.Contains(out, step.says) {
 			t.Errorf("%s: --check: %s", name, out)
 		}
-		must(t, step.mend())
+		e2e.Must(t, step.mend())
 	}
 	h.Start(t)
 	if out := run(t, "neonauthd", "--config", h.Config(), "--check"); strings.Contains(out, "WRONG") {
@@ -96,7 +96,7 @@ func TestAConfigurationThatOthersCanChangeIsRefused(t *testing.T) {
 	c := e2e.NewUpstream(t, standin.Options{})
 	h := e2e.NewFolder(t)
 	running := e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, quick)}})
-	must(t, os.Chmod(h.Config(), 0o620))
+	e2e.Must(t, os.Chmod(h.Config(), 0o620))
 	e2e.Call(t, h.AdminSocket()).Expect(t, "RELOAD", "ERR .*")
 	running.Kill(t)
 	i := h.Launch(t)
@@ -106,7 +106,7 @@ func TestAConfigurationThatOthersCanChangeIsRefused(t *testing.T) {
 	if out := run(t, "neonauthd", "--config", h.Config(), "--check"); !strings.Contains(out, h.Config()+" is writable by others; chmod go-w") {
 		t.Errorf("--check: %s", out)
 	}
-	must(t, os.Chmod(h.Config(), 0o640)) // as for root and the daemon's group
+	e2e.Must(t, os.Chmod(h.Config(), 0o640)) // as for root and the daemon's group
 	h.Start(t)
 }
 

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
@@ -14,9 +13,7 @@ import (
 // column that a busy daemon fills must be filled.
 func TestTopShowsWhatTheDaemonDoes(t *testing.T) {
 	t.Parallel()
-	c := e2e.NewUpstream(t, standin.Options{})
-	h := e2e.NewFolder(t)
-	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack)}})
+	c, h, _ := serving(t)
 	valid, _ := c.User("Ada")
 
 	peer := e2e.Call(t, h.Socket())

@@ -50,8 +50,8 @@ func callAs(t *testing.T, uid int, socket string) (*e2e.Caller, error) {
 func openToAll(t *testing.T, h *e2e.Folder) {
 	t.Helper()
 	need.Root(t, "being somebody else")
-	must(t, os.Chmod(h.Dir, 0o755))
-	must(t, os.Chmod(h.Socket(), 0o666))
+	e2e.Must(t, os.Chmod(h.Dir, 0o755))
+	e2e.Must(t, os.Chmod(h.Socket(), 0o666))
 }
 
 func other(t *testing.T, h *e2e.Folder) *e2e.Caller {
@@ -68,7 +68,7 @@ func TestOtherUsersCannotReachTheSockets(t *testing.T) {
 	h := e2e.NewFolder(t)
 	e2e.Serve(t, h, e2e.Settings{Tables: []string{alone}})
 	openToAll(t, h)
-	must(t, os.Chmod(h.Socket(), 0o660)) // restores the mode
+	e2e.Must(t, os.Chmod(h.Socket(), 0o660)) // restores the mode
 	for _, socket := range []string{h.Socket(), h.AdminSocket()} {
 		if _, err := callAs(t, nobody, socket); err == nil {
 			t.Errorf("%s lets anybody in", socket)

@@ -42,16 +42,16 @@ func newAuthority(t *testing.T) *ownAuthority {
 func authorityUntil(t *testing.T, end time.Time) *ownAuthority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
+	e2e.Must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "neonauthd test"}, NotBefore: end.Add(-48 * time.Hour), NotAfter: end,
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	must(t, err)
+	e2e.Must(t, err)
 	a := &ownAuthority{key: key, pem: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
 	a.certificate, err = x509.ParseCertificate(der)
-	must(t, err)
+	e2e.Must(t, err)
 	return a
 }
 
@@ -59,10 +59,10 @@ func authorityUntil(t *testing.T, end time.Time) *ownAuthority {
 func (a *ownAuthority) sign(t *testing.T, host string) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
+	e2e.Must(t, err)
 	template := &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{host}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
-	must(t, err)
+	e2e.Must(t, err)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
@@ -277,7 +277,7 @@ func TestTheEnvironmentNamesAProxy(t *testing.T) {
 func privateAddress(t *testing.T) string {
 	t.Helper()
 	all, err := net.InterfaceAddrs()
-	must(t, err)
+	e2e.Must(t, err)
 	for _, a := range all {
 		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().IsPrivate() {
 			return prefix.Addr().String()
@@ -304,9 +304,9 @@ func TestPlainHTTPStaysInAPrivateNetwork(t *testing.T) {
 	}
 	u := &e2e.Upstream{Standin: standin.New(standin.Options{})}
 	ln, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
-	must(t, err)
+	e2e.Must(t, err)
 	u.SetBaseURL("http://" + ln.Addr().String())
-	must(t, ln.Close())
+	e2e.Must(t, ln.Close())
 	u.Open(t, ln.Addr().String())
 	f.Configure(t, e2e.Settings{Tables: []string{u.Project(t, f, standin.Stack)}})
 	if out, code := checked(t, f); code != 78 || !strings.Contains(out, "insecure_http = true") {

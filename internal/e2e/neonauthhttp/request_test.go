@@ -23,14 +23,8 @@ type got struct {
 // with LF in the text and CRLF on the wire.
 func raw(t testing.TB, network, address, text string) got {
 	t.Helper()
-	conn, err := net.Dial(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := dial(t, network, address)
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(e2e.Timeout)); err != nil {
-		t.Fatal(err)
-	}
 	if _, err := io.WriteString(conn, strings.ReplaceAll(text, "\n", "\r\n")); err != nil {
 		t.Fatalf("send: %v", err)
 	}
@@ -86,4 +80,17 @@ func (g *got) reason(t testing.TB) string {
 		t.Fatalf("%s: %v in %q", g.Status, err, g.body)
 	}
 	return refusal.Reason
+}
+
+// dial connects. Everything on the connection must be done within e2e.Timeout.
+func dial(t testing.TB, network, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetDeadline(time.Now().Add(e2e.Timeout)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
 }

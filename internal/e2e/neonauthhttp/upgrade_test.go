@@ -13,9 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // willing is an application that switches to any protocol that a request names, and then accepts requests from
@@ -69,14 +66,8 @@ func (a *willing) taken() []http.Header {
 // name. It returns the status of the first answer. A web server may hang up in between.
 func follow(t *testing.T, f *front, text string) int {
 	t.Helper()
-	conn, err := net.Dial(f.network, f.address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := dial(t, f.network, f.address)
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(e2e.Timeout)); err != nil {
-		t.Fatal(err)
-	}
 	send := func(text string) {
 		if _, err := io.WriteString(conn, strings.ReplaceAll(text, "\n", "\r\n")); err != nil && !hungUp(err) {
 			t.Fatal(err)
@@ -232,14 +223,8 @@ func extendedConnect(t *testing.T, f *front, fields [][2]string) {
 		headers, reset, settings, goAway = 1, 3, 4, 7 // RFC 9113 section 6
 		endHeaders                       = 4
 	)
-	conn, err := net.Dial(f.network, f.address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := dial(t, f.network, f.address)
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(e2e.Timeout)); err != nil {
-		t.Fatal(err)
-	}
 	frame := func(kind, flags byte, stream uint32, body []byte) []byte {
 		head := binary.BigEndian.AppendUint32(nil, uint32(len(body)))[1:]
 		return append(binary.BigEndian.AppendUint32(append(head, kind, flags), stream), body...)
@@ -254,7 +239,7 @@ func extendedConnect(t *testing.T, f *front, fields [][2]string) {
 	for _, field := range fields {
 		block = slices.Concat(block, []byte{0}, text(field[0]), text(field[1]))
 	}
-	_, err = conn.Write(slices.Concat([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(settings, 0, 0, nil), frame(headers, endHeaders, 1, block)))
+	_, err := conn.Write(slices.Concat([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(settings, 0, 0, nil), frame(headers, endHeaders, 1, block)))
 	if err != nil {
 		t.Fatal(err)
 	}
