@@ -48,7 +48,7 @@ class Client {
     known(options, CLIENT_OPTIONS)
     this.#path = options.socket || process.env[SOCKET_VARIABLE] || DEFAULT_SOCKET
     this.#project = projectName(options.project)
-    this.#timeout = span('timeout', options.timeout ?? DEFAULT_TIMEOUT)
+    this.#timeout = span('timeout', options.timeout === undefined ? DEFAULT_TIMEOUT : options.timeout)
     this.#name = options.name || DEFAULT_NAME
     if (Buffer.byteLength(this.#name) > MAX_CLIENT_NAME) throw new RangeError(`neonauthd: name is longer than ${MAX_CLIENT_NAME} bytes`)
     const keep = options.keep ?? DEFAULT_KEEP
@@ -79,6 +79,7 @@ class Client {
 
   async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() { await this.close() }
   get socket() { return this.#path }
+  toString() { return `neonauthd client of ${quoted(this.#path)}` }
   [inspect.custom]() { return `Client { socket: ${quoted(this.#path)} }` }
 
   // lookup answers a question about a token from memory, or else asks the

@@ -225,6 +225,14 @@ test('a fault of the program is thrown, since it says nothing about a token', as
   }
   await assert.rejects(client.verify('a.b.c', { maxAge: 0 }), TypeError)
   assert.throws(() => new Client({ sockets: '/x' }), TypeError)
+  for (const timeout of [null, '5', 0]) assert.throws(() => new Client({ timeout }), /TypeError|RangeError/)
+})
+
+test('a client that is printed names its socket', async () => {
+  const client = new Client({ socket: '/nowhere/s' })
+  const { inspect } = await import('node:util')
+  assert.equal(`${client}`, 'neonauthd client of "/nowhere/s"')
+  assert.equal(inspect(client), 'Client { socket: "/nowhere/s" }')
 })
 
 test('a socket path that cannot be is unknown with advice', async () => {
