@@ -25,7 +25,7 @@ class Call {
     this.reject = reject
     // The connection keeps the process alive while a call waits, so the timer
     // need not.
-    this.timer = setTimeout(() => leave(this, new TimedOutError(span)), end - performance.now()).unref()
+    this.timer = setTimeout(() => leave(this, new TimedOutError(span)), Math.max(end - performance.now(), 0)).unref()
     this.onAbort = () => leave(this, new CancelledError(signal.reason))
     signal?.addEventListener('abort', this.onAbort, { once: true })
   }

@@ -235,6 +235,13 @@ test('a client that is printed names its socket', async () => {
   assert.equal(inspect(client), 'Client { socket: "/nowhere/s" }')
 })
 
+test('a call whose time is over before it begins starts no timer in the past', async (t) => {
+  const client = new Wire('/nowhere/s')
+  const { mock } = t.mock.method(globalThis, 'setTimeout')
+  await assert.rejects(client.ask({ verb: 'PING', token: '', args: '', span: 1, end: performance.now() - 1 }), { name: 'UnreachableError' })
+  assert.deepEqual(mock.calls.map(({ arguments: [, span] }) => span), [0])
+})
+
 test('a socket path that cannot be is unknown with advice', async () => {
   for (const [path, words] of [['/nowhere/s', /is neonauthd running/], [`/${'x'.repeat(200)}`, /107 bytes/]]) {
     const answer = await new Client({ socket: path }).verify('a.b.c')
