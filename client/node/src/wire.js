@@ -1,5 +1,7 @@
 'use strict'
 
+const { setMaxListeners } = require('node:events')
+
 const { Conn, dial } = require('./conn.js')
 const { CancelledError, ClosedError, TimedOutError } = require('./errors.js')
 
@@ -27,7 +29,11 @@ class Call {
     // need not.
     this.timer = setTimeout(() => leave(this, new TimedOutError(span)), Math.max(end - performance.now(), 0)).unref()
     this.onAbort = () => leave(this, new CancelledError(signal.reason))
-    signal?.addEventListener('abort', this.onAbort, { once: true })
+    if (signal === undefined) return
+    // Many calls may share a signal, and each removes its listener. Older
+    // versions of Node take more than ten listeners for a leak and warn.
+    setMaxListeners(0, signal)
+    signal.addEventListener('abort', this.onAbort, { once: true })
   }
 
   // done resolves the call with the reply line, without its tag.

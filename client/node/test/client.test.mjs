@@ -242,6 +242,17 @@ test('a call whose time is over before it begins starts no timer in the past', a
   assert.deepEqual(mock.calls.map(({ arguments: [, span] }) => span), [0])
 })
 
+test('many calls may share one signal without a warning', async (t) => {
+  const fake = await fakeDaemon(t, () => 'NO expired')
+  const program = `
+    const { Client } = require('neonauthd')
+    const { signal } = new AbortController()
+    const client = new Client({ socket: process.argv[1] })
+    for (let i = 0; i < 20; i++) client.verify('a.b.c', { signal })`
+  const { stderr } = await promisify(execFile)(process.execPath, ['-e', program, fake.path], { cwd: new URL('..', import.meta.url), timeout: 10_000 })
+  assert.equal(stderr, '')
+})
+
 test('a socket path that cannot be is unknown with advice', async () => {
   for (const [path, words] of [['/nowhere/s', /is neonauthd running/], [`/${'x'.repeat(200)}`, /107 bytes/]]) {
     const answer = await new Client({ socket: path }).verify('a.b.c')
