@@ -200,6 +200,10 @@ func (h *harness) wantExplained(what string, p *Project, token string) protocol.
 	if len(x.Checks) == 0 {
 		h.t.Errorf("%s: no checks", what)
 	}
+	failed := func(c Check) bool { return c.Result == keyset.Failed }
+	if no, remembered := h.resolver.Recall(h.profile(p, token)); remembered && no.Status() == protocol.NO && !slices.ContainsFunc(x.Checks, failed) {
+		h.t.Errorf("%s: PROFILE answers %s, and no check of EXPLAIN says why: %+v", what, no.Outcome, x.Checks)
+	}
 	return v.Outcome
 }
 
