@@ -5,9 +5,12 @@ from __future__ import annotations
 import unittest
 from collections.abc import Callable
 from datetime import datetime, timezone
+from unittest.mock import patch
 
 from neonauthd import Accepted
+from neonauthd._keeper import Keeper
 from neonauthd._memory import BYTES_PER_ANSWER, LEASE, MAX_EVENTS, SECOND, Entry, Instant, Key, Memory
+from neonauthd._question import Question
 
 RUN = "AAAAAAAAAAA"
 START: Instant = (0, 0)
@@ -166,6 +169,27 @@ class Times(unittest.TestCase):
     def test_age_and_ttl_go_on(self) -> None:
         later = entry(age=3).at((SECOND * 5 // 2, 0))
         self.assertEqual((later.age, later.ttl, later.source), (5, 57, "cache"))
+
+    def test_an_answer_that_is_kept_while_a_lookup_waits_for_the_lock_is_not_younger_than_0(self) -> None:
+        question, keeper = Question("VERIFY", "a.b.c"), Keeper("/nowhere", 8)
+        memory = keeper.memory = leased(4)
+        times = [(-1, -1)]  # one is before the answer was asked for
+        memory.clock = lambda: times[-1]
+
+        class Lock:
+            """Another thread has it first."""
+
+            def __enter__(self) -> None:
+                times.append((1, 1))
+                memory.keep(question.key(), entry(), RUN, 0)
+
+            def __exit__(self, *_: object) -> None:
+                pass
+
+        with patch.object(memory, "lock", Lock()):
+            answer, _ = keeper.recall(question)
+        assert answer is not None
+        self.assertEqual((answer.age, answer.ttl), (0, 59))
 
 
 if __name__ == "__main__":

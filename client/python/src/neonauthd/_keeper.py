@@ -41,8 +41,11 @@ class Keeper:
         memory.lookups += 1
         if not memory.up:
             return None, None
-        now, key = memory.clock(), question.key()
+        key = question.key()
         with memory.lock:
+            # The clock is read here, because an answer that another thread asked
+            # for and kept during a wait for the lock must not be younger than 0.
+            now = memory.clock()
             # No kept answer says that the daemon hears from its fleet now.
             entry = memory.recall(key, now, 0 if question.heard else question.max_age)
             if self._watch is not None and memory.is_due(now):
