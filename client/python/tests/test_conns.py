@@ -14,6 +14,7 @@ from neonauthd._conn import Conn
 from neonauthd._dial import Dialer
 from neonauthd._errors import GarbledError, NeonauthdError
 from neonauthd._memory import Memory
+from neonauthd._pool import Pool
 from neonauthd._question import Question
 from neonauthd._watch import Watch
 
@@ -106,6 +107,27 @@ class TestConns(WithPair):
         self.fill()
         with self.assertRaises(TimeoutError):
             Conn(self.ours).ask(Question("VERIFY", "a" * 8192), monotonic() + 0.01)
+
+
+class TestPools(WithPair):
+    def test_an_interruption_while_a_connection_closes_costs_no_place(self) -> None:
+        pool, conn = Pool("/nowhere", 1), Conn(self.ours)
+
+        def fails() -> None:
+            conn.spent = True
+            pool._give(conn)
+
+        def is_idle() -> None:
+            with patch("neonauthd._pool._sweepers"):
+                pool._give(conn)
+            pool.drop_idle(monotonic())
+
+        for end in (fails, is_idle):
+            conn.spent = False
+            self.assertIsNone(pool._take(monotonic()))
+            with self.subTest(end.__name__), patch("socket.socket.close", side_effect=KeyboardInterrupt):
+                self.assertRaises(KeyboardInterrupt, end)
+                self.assertEqual(pool._places, [None])
 
 
 class TestWatches(WithPair):

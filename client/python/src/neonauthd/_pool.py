@@ -93,9 +93,11 @@ class Pool:
     def _give(self, conn: Conn | None) -> None:
         """Gives a place back, with its connection if that can serve again."""
         if conn is None or conn.spent or self._closed:
-            if conn is not None:
-                self._end(conn)
-            self._places.insert(0, None)
+            try:
+                if conn is not None:
+                    self._end(conn)
+            finally:  # also if an exception such as KeyboardInterrupt comes while the connection closes
+                self._places.insert(0, None)
         else:
             conn.since = monotonic()
             self._places.append(conn)
@@ -142,8 +144,8 @@ class Pool:
                     self._places.remove(conn)
                 except ValueError:
                     continue  # a call has taken it meanwhile
-                self._end(conn)
-                self._give(None)
+                conn.spent = True
+                self._give(conn)
         return any(self._places)
 
     def close(self) -> None:
