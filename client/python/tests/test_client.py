@@ -104,6 +104,7 @@ class Answers(WithDaemon):
             lambda: client.profile("a.b.c", fallback="all"),  # type: ignore[arg-type]
             lambda: client.verify("a.b.c", project="x" * 33),
             lambda: Client(conns=0),
+            lambda: Client(conns=2.0),  # type: ignore[arg-type]
             lambda: Client(name="x" * 65),
         ]
         for call in calls:

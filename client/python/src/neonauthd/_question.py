@@ -80,8 +80,8 @@ class Options:
         self.path = socket or os.environ.get(SOCKET_VARIABLE) or DEFAULT_SOCKET
         self.project = _project(project)
         self.timeout = _span("timeout", timeout)
-        if conns < 1:
-            raise ValueError("neonauthd: conns is not positive")
+        if not isinstance(conns, int) or conns < 1:
+            raise ValueError("neonauthd: conns is not a positive whole number")
         self.conns = conns
         if keep < 0:
             raise ValueError("neonauthd: keep is negative")
