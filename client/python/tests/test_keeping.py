@@ -361,7 +361,8 @@ class Namespaces(WithWatch):
             with self.subTest(kind):
                 for _ in range(FORKS):  # see in_child
                     done = subprocess.run(
-                        [*UNSHARE, sys.executable, "-c", NAMESPACES, self.fake.path, kind],
+                        # From Python 3.12 on, a fork beside another thread is warned about.
+                        [*UNSHARE, sys.executable, "-W", "ignore::DeprecationWarning", "-c", NAMESPACES, self.fake.path, kind],
                         capture_output=True,
                         text=True,
                         timeout=60,
