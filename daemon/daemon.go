@@ -137,7 +137,7 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 		opts:    opts.withDefaults(),
 		running: map[*resolve.Project]context.CancelFunc{},
 	}
-	d.leases = lease.New(lease.Options{ // called once a connection is served: openFleet has made d.fleet by then
+	d.leases = lease.New(lease.Options{ // both are called only while connections are served, after openFleet has made d.fleet
 		Withhold: func() bool { h := d.fleet.Hearing(); return h.InFleet && h.Refuses },
 		Hearing:  func() (time.Duration, bool) { h := d.fleet.Hearing(); return h.Age, h.InFleet && h.Blind },
 	})
