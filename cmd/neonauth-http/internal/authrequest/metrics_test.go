@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -102,24 +103,35 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 	}
 }
 
+// withLog returns a service whose daemon is reached by dial, and the service's log.
+func withLog(t *testing.T, dial func(ctx context.Context) (net.Conn, error)) (*Service, *bytes.Buffer) {
+	t.Helper()
+	c := &client.Client{Keep: -1, Dial: dial}
+	t.Cleanup(func() { _ = c.Close() })
+	set, err := Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &bytes.Buffer{}
+	return New("dev", c, set, slog.New(slog.NewTextHandler(log, nil)), time.Now), log
+}
+
+// unless returns a function that dials a fake daemon, unless the daemon is away.
+func unless(away *atomic.Bool) func(ctx context.Context) (net.Conn, error) {
+	daemon := fakeDaemon(okReply())
+	return func(ctx context.Context) (net.Conn, error) {
+		if away.Load() {
+			return nil, errors.New("nobody there")
+		}
+		conn, err := daemon.Dial(ctx)
+		return &brittle{conn, away}, err
+	}
+}
+
 func TestADaemonThatIsBackIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
-		daemon := fakeDaemon(okReply())
-		c := &client.Client{Keep: -1, Dial: func(ctx context.Context) (net.Conn, error) {
-			if away.Load() {
-				return nil, errors.New("nobody there")
-			}
-			conn, err := daemon.Dial(ctx)
-			return &brittle{conn, &away}, err
-		}}
-		defer c.Close()
-		set, err := Load("")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var log bytes.Buffer
-		s := New("dev", c, set, slog.New(slog.NewTextHandler(&log, nil)), time.Now)
+		s, log := withLog(t, unless(&away))
 		step := func(gone bool, want int, reachable string) {
 			t.Helper()
 			away.Store(gone)
@@ -134,7 +146,7 @@ func TestADaemonThatIsBackIsToldOnce(t *testing.T) {
 		}
 		step(false, http.StatusNoContent, "1")
 		if log.Len() > 0 {
-			t.Errorf("all is well, and the log says %s", &log)
+			t.Errorf("all is well, and the log says %s", log)
 		}
 		for range 2 {
 			log.Reset()
@@ -142,7 +154,7 @@ func TestADaemonThatIsBackIsToldOnce(t *testing.T) {
 			time.Sleep(time.Minute)
 			step(false, http.StatusNoContent, "1")
 			if n := strings.Count(log.String(), `level=INFO msg="the daemon answers again" away=1m1`); n != 1 || !strings.Contains(log.String(), "the daemon is not reachable") {
-				t.Errorf("told %d times:\n%s", n, &log)
+				t.Errorf("told %d times:\n%s", n, log)
 			}
 		}
 	})
@@ -152,29 +164,16 @@ func TestADaemonThatIsBackIsToldOnce(t *testing.T) {
 func TestADaemonThatIsAwayAtTheStartIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
-		daemon := fakeDaemon(okReply())
-		c := &client.Client{Keep: -1, Dial: func(ctx context.Context) (net.Conn, error) {
-			if away.Load() {
-				return nil, errors.New("nobody there")
-			}
-			return daemon.Dial(ctx)
-		}}
-		defer c.Close()
-		set, err := Load("")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var log bytes.Buffer
-		s := New("dev", c, set, slog.New(slog.NewTextHandler(&log, nil)), time.Now)
+		s, log := withLog(t, unless(&away))
 		s.Greet(t.Context())
 		if log.Len() > 0 {
-			t.Errorf("all is well, and the log says %s", &log)
+			t.Errorf("all is well, and the log says %s", log)
 		}
 		away.Store(true)
 		time.Sleep(time.Minute) // the connection has ended
 		s.Greet(t.Context())
 		if !strings.Contains(log.String(), `msg="the daemon is not reachable" error=`) || !strings.Contains(log.String(), "nobody there") {
-			t.Errorf("the log says %s", &log)
+			t.Errorf("the log says %s", log)
 		}
 		if !strings.Contains(scrape(s), "\nneonauth_http_daemon_reachable 0\n") {
 			t.Error("the daemon is called reachable")
@@ -182,9 +181,40 @@ func TestADaemonThatIsAwayAtTheStartIsTold(t *testing.T) {
 		away.Store(false)
 		time.Sleep(time.Minute)
 		if code := ask(s, "a.b.c"); code != http.StatusNoContent || !strings.Contains(log.String(), `msg="the daemon answers again" away=1m`) {
-			t.Errorf("%d; the log says %s", code, &log)
+			t.Errorf("%d; the log says %s", code, log)
 		}
 	})
+}
+
+// TestWhatIsNoDaemonIsToldAtTheStart: the path may be that of another program's socket.
+func TestWhatIsNoDaemonIsToldAtTheStart(t *testing.T) {
+	for name, reply := range map[string]string{"another protocol": "HTTP/1.1 400 Bad Request\r\n\r\n", "nothing": ""} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, log := withLog(t, func(context.Context) (net.Conn, error) {
+					ours, theirs := net.Pipe()
+					go func() {
+						defer theirs.Close()
+						_, _ = theirs.Read(make([]byte, 1024)) // the question
+						_, _ = io.WriteString(theirs, reply)
+						_, _ = io.Copy(io.Discard, theirs) // until the client closes
+					}()
+					return ours, nil
+				})
+				s.Greet(t.Context())
+				if !strings.Contains(log.String(), `level=WARN msg="the daemon did not answer the first question" error=`) {
+					t.Errorf("the log says %s", log)
+				}
+				ended, end := context.WithCancel(t.Context())
+				end()
+				log.Reset()
+				s.Greet(ended)
+				if log.Len() > 0 {
+					t.Errorf("the program ends, and the log says %s", log)
+				}
+			})
+		})
+	}
 }
 
 // brittle is a connection to a daemon that may go away.

@@ -214,12 +214,18 @@ func (s *Service) complain(level slog.Level, message string, attrs ...slog.Attr)
 	s.log.LogAttrs(context.Background(), level, message, append(attrs, program.Every(complaintInterval))...)
 }
 
-// Greet pings the daemon, and logs it if the daemon is not reachable. At the start of
-// the program, this tells the operator of a wrong path before a visitor does.
+// Greet pings the daemon, and logs it if the daemon is not reachable, or if what listens
+// there does not answer as a daemon. At the start of the program, this tells the operator
+// of a wrong path before a visitor does.
 func (s *Service) Greet(ctx context.Context) {
-	if err := s.asker.client.Ping(ctx); errors.Is(err, client.ErrUnreachable) && ctx.Err() == nil {
+	err := s.asker.client.Ping(ctx)
+	switch {
+	case err == nil, ctx.Err() != nil:
+	case errors.Is(err, client.ErrUnreachable):
 		s.asker.missed()
 		s.tellOfAbsence(err)
+	default:
+		s.complain(slog.LevelWarn, "the daemon did not answer the first question", slog.String("error", err.Error()))
 	}
 }
 
