@@ -59,7 +59,7 @@ func TestThroughputThroughNginx(t *testing.T) {
 		b := load(t, wrk, other, token, m.Process, bare)
 		o := load(t, wrk, address, token, n.Process, w.http, w.daemon)
 		share, work = append(share, o.rate/b.rate), append(work, b.cpu/o.cpu)
-		t.Logf("bare handler %.0f/s, %.1f us CPU each; neonauth-http %.0f/s, %.1f us CPU each", b.rate, b.cpu*1e6, o.rate, o.cpu*1e6)
+		t.Logf("bare handler %.0f/s, %.1f us CPU each %.1f; neonauth-http %.0f/s, %.1f us CPU each %.1f (nginx, helper, daemon)", b.rate, b.cpu*1e6, b.each, o.rate, o.cpu*1e6, o.each)
 	}
 	slices.Sort(share)
 	slices.Sort(work)
@@ -68,16 +68,17 @@ func TestThroughputThroughNginx(t *testing.T) {
 
 // loaded is the result of a run of wrk.
 type loaded struct {
-	rate float64 // requests a second
-	cpu  float64 // seconds of CPU time for a request, of all processes that took part
+	rate float64   // requests a second
+	cpu  float64   // seconds of CPU time for a request, of wrk and all processes that took part
+	each []float64 // the same of each process but wrk, in microseconds
 }
 
 // load runs wrk with 16 connections.
 func load(t *testing.T, wrk, address, line string, part ...*e2e.Process) loaded {
 	t.Helper()
-	before := 0.0
+	var before []float64
 	for _, p := range part {
-		before += cpuTime(t, p)
+		before = append(before, cpuTime(t, p))
 	}
 	cmd := exec.Command(wrk, "-t1", "-c16", "-d3s", "-H", line, "http://"+address+"/")
 	out, err := cmd.CombinedOutput()
@@ -91,11 +92,14 @@ func load(t *testing.T, wrk, address, line string, part ...*e2e.Process) loaded 
 		}
 		return n
 	}
-	cpu := (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds() - before
-	for _, p := range part {
-		cpu += cpuTime(t, p)
+	result, requests := loaded{rate: number(`Requests/sec:\s+(\S+)`)}, number(`(\d+) requests in`)
+	result.cpu = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds() / requests
+	for i, p := range part {
+		used := (cpuTime(t, p) - before[i]) / requests
+		result.cpu += used
+		result.each = append(result.each, used*1e6)
 	}
-	return loaded{rate: number(`Requests/sec:\s+(\S+)`), cpu: cpu / number(`(\d+) requests in`)}
+	return result
 }
 
 // cpuTime returns the CPU time that a process and its children have used, in
