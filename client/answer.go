@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -119,6 +120,15 @@ func (Unknown) answer()  {}
 // String says what was verified, without any of the user's data.
 func (a Accepted) String() string {
 	return fmt.Sprintf("accepted level=%s source=%s age=%s ttl=%s", a.Level, a.Source, a.Age, a.TTL)
+}
+
+// SameUser reports whether b says the same about the same user as a: the two answers
+// differ in Age, TTL, Expires, Source and Heard at most. So User returns the same for
+// both, and a program that has computed something from the user of a need not do it again
+// for b.
+func (a Accepted) SameUser(b Accepted) bool {
+	return a.Level == b.Level && a.Project == b.Project && a.Subject == b.Subject && a.Principal == b.Principal &&
+		bytes.Equal(a.JSON, b.JSON) && a.payload == b.payload
 }
 
 // GoString is String: %#v must not show the JSON either.

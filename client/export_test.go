@@ -58,3 +58,9 @@ func (c *Client) Unwatched() bool { return !c.keeper.watching.Load() }
 
 // Still reports whether no lookup runs in the background.
 func (c *Client) Still() bool { return len(c.keeper.refreshes) == 0 }
+
+// WithPayload returns the answer for a token with another payload.
+func WithPayload(a Accepted, payload string) Accepted {
+	a.payload = payload
+	return a
+}

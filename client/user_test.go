@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/client/httpauth"
@@ -155,4 +157,28 @@ func TestTheClaimsOfTheTokenStandBesideAProfile(t *testing.T) {
 			t.Errorf("%s, want %s", got, want)
 		}
 	})
+}
+
+// TestTheSameUser: what is computed from the user of one answer holds for another one only
+// if the answers differ in nothing but time.
+func TestTheSameUser(t *testing.T) {
+	a := client.Accepted{
+		Level: client.LevelClaims, Project: "p", Subject: "s", Principal: protocol.PrincipalUser, Age: 1, TTL: 2, Expires: time.Unix(3, 0),
+		Source: client.SourceCache, Heard: 4, JSON: json.RawMessage(`{}`),
+	}
+	ofTime := []string{"Age", "TTL", "Expires", "Source", "Heard"}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[client.Accepted]()) {
+		b := a
+		if !field.IsExported() {
+			b = client.WithPayload(b, "x")
+		} else {
+			reflect.ValueOf(&b).Elem().FieldByIndex(field.Index).SetZero()
+		}
+		if want := slices.Contains(ofTime, field.Name); a.SameUser(b) != want || b.SameUser(a) != want {
+			t.Errorf("without %s the same user: %t", field.Name, !want)
+		}
+	}
+	if b := a; !a.SameUser(b) {
+		t.Error("an answer is not of the same user as itself")
+	}
 }

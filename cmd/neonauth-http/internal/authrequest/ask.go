@@ -35,13 +35,12 @@ type question struct{ token, visitor string }
 // know visitors.
 const olderFor = time.Minute
 
-// ask asks one question and returns an answer after limit at most. restartWait is
+// ask asks one question and returns an answer at end, or soon after. restartWait is
 // how long a restart may take.
-func (a *asker) ask(ctx context.Context, want *requirement, q question, limit, restartWait time.Duration) client.Answer {
-	end := a.now().Add(limit)
-	left, broken := limit, false
+func (a *asker) ask(ctx context.Context, want *requirement, q question, end time.Time, restartWait time.Duration) client.Answer {
+	broken := false
 	for {
-		answer := a.once(ctx, want, q, left)
+		answer := a.once(ctx, want, q, end)
 		u, ok := answer.(client.Unknown)
 		if !ok || u.Code != "" {
 			if a.gone.Load() != 0 {
@@ -60,7 +59,7 @@ func (a *asker) ask(ctx context.Context, want *requirement, q question, limit, r
 		default:
 			return answer
 		}
-		if left = end.Sub(a.now()); left <= 0 {
+		if !a.now().Before(end) {
 			return answer
 		}
 	}
@@ -95,16 +94,16 @@ func (a *asker) missed() time.Duration {
 
 // once asks once. If an older daemon does not know visitors, it asks again
 // without the visitor.
-func (a *asker) once(ctx context.Context, want *requirement, q question, limit time.Duration) client.Answer {
-	began := a.now()
-	if q.visitor == "" || began.UnixNano() < a.older.Load() {
-		return a.put(ctx, want, q.token, client.Deadline(limit))
+func (a *asker) once(ctx context.Context, want *requirement, q question, end time.Time) client.Answer {
+	left := func() time.Duration { return max(end.Sub(a.now()), time.Millisecond) }
+	if older := a.older.Load(); q.visitor == "" || older != 0 && a.now().UnixNano() < older {
+		return a.put(ctx, want, q.token, client.Deadline(left()))
 	}
-	answer := a.put(ctx, want, q.token, client.Deadline(limit), client.OnBehalfOf(q.visitor))
+	answer := a.put(ctx, want, q.token, client.Deadline(left()), client.OnBehalfOf(q.visitor))
 	if !refusesWords(answer) {
 		return answer
 	}
-	answer = a.put(ctx, want, q.token, client.Deadline(max(limit-a.now().Sub(began), time.Millisecond)))
+	answer = a.put(ctx, want, q.token, client.Deadline(left()))
 	if !refusesWords(answer) {
 		a.older.Store(a.now().Add(olderFor).UnixNano())
 	}

@@ -22,10 +22,10 @@ func okReply() string {
 		`"email_verified":true,"selected_team_id":"0c8a52d6-8d35-4f0a-9c39-6a4c1c7f2b60","signed_up_at":1758700000,"is_anonymous":false,` +
 		`"is_restricted":false,"restricted_reason":null,"requires_totp_mfa":false,"iss":"https://api.stack-auth.com/api/v1/projects/x",` +
 		`"aud":"0c8a52d6-8d35-4f0a-9c39-6a4c1c7f2b60","iat":1758700000,"exp":4000000000}`
-	return "OK level=claims project=main sub=6f2c1d52-3c1b-4c0e-9a5e-0b7f5d0f8a11 age=3 ttl=57 exp=4000000000 source=cache " + claims + "\n"
+	return "OK level=claims project=main sub=6f2c1d52-3c1b-4c0e-9a5e-0b7f5d0f8a11 age=3 ttl=57 exp=4000000000 source=cache rev=AAAAAAAAAAA.0 handles=AAAAAAAAAAA " + claims + "\n"
 }
 
-// fakeDaemon answers every line with the same reply.
+// fakeDaemon answers every lookup with the same reply, which may be kept, and ends nothing.
 func fakeDaemon(reply string) *client.Client {
 	return &client.Client{Dial: func(context.Context) (net.Conn, error) {
 		near, far := net.Pipe()
@@ -41,7 +41,14 @@ func fakeDaemon(reply string) *client.Client {
 					tag, _, _ = strings.Cut(line, " ")
 					tag += " "
 				}
-				if _, err := io.WriteString(far, tag+reply); err != nil {
+				say := reply
+				switch {
+				case strings.HasSuffix(line, "WATCH\n"):
+					say = "OK lease=1000 rev=AAAAAAAAAAA.0\n"
+				case strings.HasPrefix(line, "SEEN"):
+					say = "OK lease=1000 rev=0\n"
+				}
+				if _, err := io.WriteString(far, tag+say); err != nil {
 					return
 				}
 			}
@@ -69,7 +76,15 @@ func (n *nowhere) WriteHeader(int)             {}
 
 // BenchmarkAccepted is a whole request without the HTTP server around it.
 func BenchmarkAccepted(b *testing.B) {
-	s := quietService(b, fakeDaemon(okReply()))
+	asking := fakeDaemon(okReply())
+	asking.Keep = -1
+	b.Run("asked", func(b *testing.B) { benchmarkAccepted(b, asking) })
+	b.Run("kept", func(b *testing.B) { benchmarkAccepted(b, fakeDaemon(okReply())) })
+}
+
+func benchmarkAccepted(b *testing.B, c *client.Client) {
+	b.Helper()
+	s := quietService(b, c)
 	r, err := http.NewRequest(http.MethodGet, "/nginx?level=claims", http.NoBody)
 	if err != nil {
 		b.Fatal(err)
@@ -84,7 +99,7 @@ func BenchmarkAccepted(b *testing.B) {
 // BenchmarkIdentity is this package's own part of such a request: the user and
 // the headers.
 func BenchmarkIdentity(b *testing.B) {
-	_, object, _ := strings.Cut(okReply(), "source=cache ")
+	_, object, _ := strings.Cut(okReply(), "handles=AAAAAAAAAAA ")
 	a := client.Accepted{Level: client.LevelClaims, Subject: "6f2c1d52-3c1b-4c0e-9a5e-0b7f5d0f8a11", JSON: []byte(strings.TrimSpace(object))}
 	set, err := Load("")
 	if err != nil {
@@ -93,8 +108,7 @@ func BenchmarkIdentity(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(base64.RawURLEncoding.EncodedLen(len(a.JSON))))
 	for b.Loop() {
-		u := a.User()
-		if _, err := identityOf(&u, &a, &set.show); err != nil {
+		if _, err := newPerson(&a, a.User(), set.show).identityOf(a.Age, set.show); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -39,7 +39,7 @@ type Settings struct {
 	timeout     time.Duration    // of one request
 	restartWait time.Duration    // for a restart of the daemon
 	tokens      *httpauth.Search // the places where a token may be
-	show        selection
+	show        *selection
 	keep        int // how many accepted answers are kept
 	access      string
 	format      string // the format of the log
@@ -221,8 +221,8 @@ func search(names *[]string) (*httpauth.Search, error) {
 }
 
 // chosen reads fields and claims.
-func chosen(fields, claims *[]string) (selection, error) {
-	var s selection
+func chosen(fields, claims *[]string) (*selection, error) {
+	s := &selection{recent: newRecent()}
 	if claims != nil {
 		s.claims = append([]string{}, *claims...)
 	}
@@ -243,7 +243,9 @@ func chosen(fields, claims *[]string) (selection, error) {
 	return s, nil
 }
 
-func shortName(header string) string { return strings.ToLower(strings.TrimPrefix(header, "X-Auth-")) }
+func shortName(header string) string {
+	return strings.ToLower(strings.TrimPrefix(header, identityPrefix))
+}
 
 func shortNames(headers []string) []string {
 	var all []string

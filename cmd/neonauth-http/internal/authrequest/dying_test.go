@@ -33,7 +33,7 @@ func TestADyingDaemonIsNotAskedAgainAtOnce(t *testing.T) {
 		}}
 		defer c.Close()
 		a := &asker{client: c, now: time.Now}
-		answer := a.ask(t.Context(), &requirement{level: client.LevelClaims}, question{token: "a.b.c"}, time.Minute, time.Minute)
+		answer := a.ask(t.Context(), &requirement{level: client.LevelClaims}, question{token: "a.b.c"}, time.Now().Add(time.Minute), time.Minute)
 		if no, ok := answer.(client.Rejected); !ok || no.Reason != protocol.ReasonExpired {
 			t.Errorf("got %v", answer)
 		}

@@ -121,11 +121,11 @@ func admit(a *client.Accepted, want *requirement, show *selection, asked, now ti
 	case a.Level < want.level:
 		return undecided(reasonDown) // not what was asked for; the client has already checked this
 	}
-	u := a.User()
-	if refusal, no := want.user.Refusal(u); no {
+	p := show.person(a)
+	if refusal, no := want.user.Refusal(p.user); no {
 		return refused(refusal)
 	}
-	id, err := identityOf(&u, a, show)
+	id, err := p.identityOf(a.Age, show)
 	if err != nil {
 		return refused(httpauth.Denied(reasonTooLarge))
 	}

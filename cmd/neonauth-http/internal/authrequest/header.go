@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/internal/strictjson"
@@ -55,20 +56,32 @@ var errTooLarge = errors.New("identity does not fit into the headers")
 // identity holds the encoded values of all identity headers.
 type identity [fieldCount]string
 
-// selection says which headers are filled; the others are sent empty.
+// selection says which headers are filled; the others are sent empty. Use it by its
+// pointer.
 type selection struct {
 	fields [fieldCount]bool
 	claims []string // members of X-Auth-Claims; nil is all
+
+	recent recent
 }
 
-// identityOf encodes the values for a user. The error is errTooLarge.
-func identityOf(u *client.User, a *client.Accepted, s *selection) (identity, error) {
-	var id identity
+// person is the user of an accepted answer, and the values of its headers but those that
+// differ from answer to answer.
+type person struct {
+	answer   client.Accepted
+	user     client.User
+	identity identity
+	size     int // of the headers without X-Auth-Age and X-Auth-Claims
+}
+
+func newPerson(a *client.Accepted, u client.User, s *selection) *person {
+	p := &person{answer: *a, user: u}
 	fill := func(f field, value string) {
 		if s.fields[f] {
-			id[f] = encode(value)
+			p.identity[f] = encode(value)
 		}
 	}
+	id := &p.identity
 	id[fieldUserID] = encode(u.ID) // never left out: a 2xx must name the user
 	if u.Kind == client.KindTeam {
 		id[fieldTeamID] = encode(u.TeamID) // or the team, which has no user
@@ -79,16 +92,28 @@ func identityOf(u *client.User, a *client.Accepted, s *selection) (identity, err
 	fill(fieldTeamID, u.TeamID)
 	fill(fieldSessionID, u.SessionID)
 	fill(fieldLevel, a.Level.String())
-	fill(fieldAge, strconv.FormatInt(int64(a.Age.Seconds()), 10))
-	size := 0
 	for i, name := range fieldNames() {
-		size += len(name) + len(": ") + len(id[i]) + len("\r\n")
+		p.size += len(name) + len(": ") + len(id[i]) + len("\r\n")
+	}
+	if s.fields[fieldClaims] {
+		id[fieldClaims] = claimsValue(a.JSON, s.claims, maxIdentity-p.size)
+	}
+	return p
+}
+
+// identityOf returns the values for the user of an answer of this age. The error is
+// errTooLarge.
+func (p *person) identityOf(age time.Duration, s *selection) (identity, error) {
+	id, size := p.identity, p.size
+	if s.fields[fieldAge] {
+		id[fieldAge] = strconv.FormatInt(int64(age.Seconds()), 10)
+		size += len(id[fieldAge])
 	}
 	if size > maxIdentity {
 		return identity{}, errTooLarge
 	}
-	if s.fields[fieldClaims] {
-		id[fieldClaims] = claimsValue(a.JSON, s.claims, maxIdentity-size)
+	if size+len(id[fieldClaims]) > maxIdentity {
+		id[fieldClaims] = ""
 	}
 	return id, nil
 }

@@ -12,8 +12,8 @@ import (
 // id of a user, machine or team in the headers of the same reply, and only while
 // the token is valid. Any other 2xx would be a mistake in this program, and becomes a 500.
 func (s *Service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set *Settings, f *finding) {
-	status := f.status(d)
-	if status/100 == 2 && (f.outcome != accepted || !f.named() || !s.now().Before(f.expires)) {
+	status, now := f.status(d), s.now()
+	if status/100 == 2 && (f.outcome != accepted || !f.named() || !now.Before(f.expires)) {
 		s.complain(slog.LevelError, "a request was about to be let through without a verified user")
 		s.metrics.unproved.Inc()
 		*f = finding{outcome: faulty, reason: reasonFault}
@@ -26,7 +26,7 @@ func (s *Service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set 
 		h["Cache-Control"] = []string{"private, max-age=" + strconv.FormatInt(int64(f.reuse/time.Second), 10)}
 		// For a proxy that is configured to ignore "private", such as nginx
 		// with proxy_ignore_headers Cache-Control.
-		h["Expires"] = []string{s.now().Add(f.reuse).UTC().Format(http.TimeFormat)}
+		h["Expires"] = []string{now.Add(f.reuse).UTC().Format(http.TimeFormat)}
 		w.WriteHeader(status)
 		s.metrics.count(d, f)
 		return

@@ -183,11 +183,10 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding, w
 	defer s.visitors.leave(visitor)
 	asked := s.now()
 	answer, _ := found.Ask(func(token string) client.Answer {
-		left := max(set.timeout-s.now().Sub(asked), time.Millisecond)
-		return s.asker.ask(r.Context(), &want, question{token, visitor}, left, set.restartWait)
+		return s.asker.ask(r.Context(), &want, question{token, visitor}, asked.Add(set.timeout), set.restartWait)
 	})
 	s.tellOfUnknown(answer)
-	f = judge(answer, &want, &set.show, asked, s.now())
+	f = judge(answer, &want, set.show, asked, s.now())
 	if f.outcome == accepted && want.clean && namesItself(r.Header, tokens.Vary()) {
 		return refused(httpauth.Denied(reasonHeader)), want
 	}

@@ -46,6 +46,9 @@ func visitor(address string) string {
 	if err != nil {
 		return address
 	}
+	if ip.Is4() {
+		return address // there is one way to write it
+	}
 	if ip = ip.Unmap(); ip.Is4() {
 		return ip.String()
 	}
