@@ -63,3 +63,11 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 		}
 	}
 }
+
+func TestTheWebServerHasHalfOfTheProcessors(t *testing.T) {
+	for all, want := range map[int]int{1: 1, 2: 1, 3: 2, 4: 2, 64: 32} {
+		if n := processors(all); n != want {
+			t.Errorf("%d of %d, want %d", n, all, want)
+		}
+	}
+}
