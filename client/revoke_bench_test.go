@@ -21,13 +21,19 @@ func BenchmarkRevokeWatched(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+			var clients []*client.Client
 			for range watches {
-				keepOne(b, s.path("s"), s.people["ada"].token)
+				clients = append(clients, keepOne(b, s.path("s"), s.people["ada"].token))
 			}
 			admin := &client.Client{Socket: s.path("a"), Timeout: systemTimeout}
 			defer admin.Close()
 			var took []time.Duration
 			for b.Loop() {
+				for _, c := range clients { // a client that answers nothing gives its watch up
+					if !isAccepted(c.Verify(b.Context(), s.people["ada"].token)) {
+						b.Fatal("not accepted")
+					}
+				}
 				start := time.Now()
 				if _, err := admin.Ask(b.Context(), "REVOKE", "session", fmt.Sprintf("nobody-%d", len(took))); err != nil {
 					b.Fatal(err)
@@ -41,8 +47,8 @@ func BenchmarkRevokeWatched(b *testing.B) {
 	}
 }
 
-// keepOne makes a new client keep the answer about a token.
-func keepOne(b *testing.B, socket, token string) {
+// keepOne returns a new client that keeps the answer about a token.
+func keepOne(b *testing.B, socket, token string) *client.Client {
 	b.Helper()
 	c := &client.Client{Socket: socket, Timeout: systemTimeout}
 	b.Cleanup(func() { _ = c.Close() })
@@ -54,4 +60,5 @@ func keepOne(b *testing.B, socket, token string) {
 	if !isAccepted(c.Verify(b.Context(), token)) {
 		b.Fatal("not accepted")
 	}
+	return c
 }
