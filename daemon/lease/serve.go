@@ -20,32 +20,42 @@ type Conn interface {
 }
 
 // Serve speaks with the client until the watch ends. It closes the watch, and returns the
-// reason: nil after QUIT. A goroutine writes the lines; it has ended when Serve returns.
+// reason: nil after QUIT. A second goroutine writes what the watch is told to forget; it has
+// ended when Serve returns.
 func (w *Watch) Serve(c Conn) error {
 	var writing sync.WaitGroup
 	defer writing.Wait()
 	defer w.close()
-	writing.Go(func() { w.write(c) })
+	writing.Go(func() {
+		defer c.HangUp()
+		w.write(c, true)
+	})
 	return w.read(c)
 }
 
-// write writes the lines of the watch until the watch is closed.
-func (w *Watch) write(c Conn) {
-	defer c.HangUp()
-	defer w.close()
-	var lines []byte
+// write writes all lines that there are. If await is set, it goes on with later lines until
+// the watch is closed. It returns false if the watch is closed, which it does itself if the
+// lines cannot be written.
+func (w *Watch) write(c Conn, await bool) bool {
 	for {
-		if lines = w.next(lines); lines == nil || c.Send(lines) != nil {
-			return
+		lines, ok := w.begin(await)
+		if lines == nil {
+			return ok
 		}
+		if c.Send(lines) != nil {
+			w.close()
+			return false
+		}
+		w.wrote(lines)
 	}
 }
 
-// read reads the client's lines. It reads the next line only after the answer to the one
-// before is written, so a client that does not read is not heard.
+// read reads the client's lines. It writes the answer to a line before it reads the next
+// one, so a client that does not read is not heard. To leave the answer to the other
+// goroutine would cost two changes of goroutines for each SEEN.
 func (w *Watch) read(c Conn) error {
 	for done := false; ; {
-		if !w.flushed() {
+		if !w.write(c, false) {
 			return errBroken
 		}
 		if done {

@@ -27,8 +27,9 @@ type Watch struct {
 	who fair.ID
 
 	// Guarded by all.mu:
-	moved    sync.Cond     // on all.mu: out, sending or closed has changed
+	moved    sync.Cond     // on all.mu: sending or closed has changed, or out by another goroutine than the reader
 	out      []byte        // lines to be written
+	spare    []byte        // an unused buffer for out
 	opening  int           // the reply to WATCH is that many bytes at the beginning of out
 	owed     bool          // out has the answer to a SEEN
 	tag      []byte        // the tag of that SEEN
@@ -66,11 +67,11 @@ func (s *Watches) Open(who fair.ID, tag []byte) (w *Watch, ok bool) {
 	return w, true
 }
 
-// putLocked gives the watch a line. all.mu is held.
-func (w *Watch) putLocked(line []byte) {
-	w.out = append(w.out, line...)
-	w.all.backlog += len(line)
-	w.moved.Broadcast()
+// putLocked replaces the lines to be written by out, which is w.out with more lines
+// behind it. all.mu is held.
+func (w *Watch) putLocked(out []byte) {
+	w.all.backlog += len(out) - len(w.out)
+	w.out = out
 }
 
 // tellLocked gives the watch a line that tells to forget, and notes until when the
@@ -78,7 +79,8 @@ func (w *Watch) putLocked(line []byte) {
 // after that line. all.mu is held.
 func (w *Watch) tellLocked(line []byte, n int64) {
 	w.told, w.ends = n, w.granted.Add(Term)
-	w.putLocked(line)
+	w.putLocked(append(w.out, line...))
+	w.moved.Broadcast()
 	own := len(w.out) + w.sending
 	if own > fair.WatchBacklog || w.all.backlog > fair.WatchBacklogs && own > fair.WatchBacklogs/w.all.places.Total() {
 		w.shortenLocked()
@@ -88,12 +90,11 @@ func (w *Watch) tellLocked(line []byte, n int64) {
 // shortenLocked replaces all lines that are not being written yet by one line. The
 // lines that the client must still get follow that line. all.mu is held.
 func (w *Watch) shortenLocked() {
-	before := len(w.out)
-	w.out = forgetLine(append([]byte(nil), w.out[:w.opening]...), w.told, appendAll)
+	out := forgetLine(append([]byte(nil), w.out[:w.opening]...), w.told, appendAll)
 	if w.owed {
-		w.out = w.appendLease(w.out)
+		out = w.appendLease(out)
 	}
-	w.all.backlog += len(w.out) - before
+	w.putLocked(out)
 }
 
 // appendLease appends the answer to a SEEN.
@@ -125,7 +126,7 @@ func (w *Watch) saw(n, hits int64, tag []byte) error {
 	w.all.hits.Add(uint64(min(hits, HitsAtOnce+now.Sub(w.granted).Microseconds()*HitsEvery)))
 	w.granted = now
 	w.owed, w.tag = true, append(w.tag[:0], tag...)
-	w.putLocked(w.appendLease(nil))
+	w.putLocked(w.appendLease(w.out))
 	return nil
 }
 
@@ -149,7 +150,7 @@ func (w *Watch) leave(tag []byte) {
 	delete(w.all.open, w) // so that the watch is told nothing any more
 	w.left = true
 	w.sawLocked(w.told)
-	w.putLocked(append(protocol.AppendStatus(nil, tag, protocol.OK, ""), '\n'))
+	w.putLocked(append(protocol.AppendStatus(w.out, tag, protocol.OK, ""), '\n'))
 }
 
 // moving returns a channel that is closed when seen rises, or nil if revision n has
@@ -166,38 +167,35 @@ func (w *Watch) moving(n int64) <-chan struct{} {
 	return w.progress
 }
 
-// next waits for lines to write, and returns them; nil when the watch is closed.
-// buffer is used again for later lines.
-func (w *Watch) next(buffer []byte) []byte {
+// begin returns the lines that are to be written now. The caller has to write them, and to
+// call wrote or close. One goroutine writes at a time: begin waits while another one does.
+// Without lines, begin waits for some if await is set, and else returns nil. ok is false
+// if the watch is closed.
+func (w *Watch) begin(await bool) (lines []byte, ok bool) {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
+	for !w.closed && (w.sending > 0 || await && len(w.out) == 0) {
+		w.moved.Wait()
+	}
+	if w.closed || len(w.out) == 0 {
+		return nil, !w.closed
+	}
+	lines = w.out
+	w.out, w.spare = w.spare, nil
+	w.sending, w.sent, w.opening, w.owed = len(lines), w.told, 0, false
+	return lines, true
+}
+
+// wrote notes that the lines that begin has returned are written.
+func (w *Watch) wrote(lines []byte) {
+	w.all.mu.Lock()
+	defer w.all.mu.Unlock()
+	if cap(lines) <= smallBuffer {
+		w.spare = lines[:0]
+	}
 	w.all.backlog -= w.sending
 	w.sending = 0
 	w.moved.Broadcast()
-	for len(w.out) == 0 && !w.closed {
-		w.moved.Wait()
-	}
-	if w.closed {
-		return nil
-	}
-	if cap(buffer) > smallBuffer {
-		buffer = nil
-	}
-	lines := w.out
-	w.out = buffer[:0]
-	w.sending, w.sent, w.opening, w.owed = len(lines), w.told, 0, false
-	return lines
-}
-
-// flushed waits until all lines are written. It returns false if the watch is
-// closed.
-func (w *Watch) flushed() bool {
-	w.all.mu.Lock()
-	defer w.all.mu.Unlock()
-	for len(w.out)+w.sending > 0 && !w.closed {
-		w.moved.Wait()
-	}
-	return !w.closed
 }
 
 // close ends the watch. Unless the client has given its lease back, Settled goes on
