@@ -47,6 +47,13 @@ done
 tarball=$(cd "$clients" && echo neonauthd-*.tgz) wheel=$(cd "$clients" && echo neonauthd-*.whl)
 sed -i "s|file:../../client/node|file:/usr/share/neonauthd/clients/$tarball|" "$dest/usr/$doc/examples/node/package.json"
 sed -i "s|\.\./\.\./client/python  *#.*|/usr/share/neonauthd/clients/$wheel|" "$dest/usr/$doc/examples/python/README.md"
+# A link to a file that is not packaged becomes plain text.
+find "$dest/usr/$doc" -name '*.md' | while read -r page; do
+	links=$(sed -z 's/\n/ /g' "$page" | grep -o '\](\([^)]*\))' | sed 's/^](//; s/)$//' | grep -v '^[a-z]*:\|^#' | sort -u) || continue
+	for link in $links; do
+		[ -e "$(dirname "$page")/${link%%#*}" ] || sed -z -i "s|\[\([^]]*\)\]($link)|\1|g" "$page"
+	done
+done
 
 for page in docs/man/*.[1-8]; do
 	[ -e "$page" ] || continue
