@@ -37,7 +37,9 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 		want string
 	}{
 		{nil, program.ExitUsage, "--listen is missing"},
-		{[]string{"eyJtoken"}, program.ExitUsage, "no such command"},
+		{[]string{"eyJtoken"}, program.ExitUsage, "no such command (see"},
+		{[]string{"neonauth-http.toml"}, program.ExitUsage, "no such command; a configuration file goes behind --config (see"},
+		{[]string{"etc/file"}, program.ExitUsage, "no such command; a configuration file goes behind --config (see"},
 		{[]string{"--nothing"}, program.ExitUsage, "no such flag"},
 		{[]string{"--listen", "0.0.0.0:80"}, program.ExitUsage, "neither unix:PATH nor a loopback address"},
 		{[]string{"--listen", "localhost:80"}, program.ExitUsage, "neither unix:PATH nor a loopback address"},

@@ -97,7 +97,16 @@ func refuse(cmd *cobra.Command, args []string, hint string) error {
 	case cmd.HasParent() && !cmd.HasAvailableSubCommands():
 		return program.Usage(cmd.CommandPath() + " takes no arguments" + hint + see(cmd))
 	}
-	return program.Usage("no such command" + cmp.Or(meant(cmd, args[0]), hint) + see(cmd))
+	return program.Usage("no such command" + cmp.Or(meant(cmd, args[0]), hint, configFile(cmd, args[0])) + see(cmd))
+}
+
+// configFile returns a hint if the argument looks like a file and the command has a flag for
+// its configuration file, as for "neonauthd neonauthd.toml".
+func configFile(cmd *cobra.Command, arg string) string {
+	if cmd.Flags().Lookup("config") == nil || !strings.Contains(arg, "/") && !strings.HasSuffix(arg, ".toml") {
+		return ""
+	}
+	return "; a configuration file goes behind --config"
 }
 
 // helpCommand is cobra's, but it refuses an unknown command, and does not repeat it.
