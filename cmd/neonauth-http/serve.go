@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/httpserver"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // drainTimeout is how long requests in progress may take at the end.
@@ -162,9 +164,9 @@ func (f *flags) reload(s *authrequest.Service, log *slog.Logger) {
 		log.Error("the configuration was not reloaded, the old one holds", "error", err)
 		return
 	}
-	if key := f.began.Fixed(set); key != "" {
+	if keys := f.began.Fixed(set); len(keys) > 0 {
 		s.Kept()
-		log.Error("the configuration was not reloaded, the old one holds: " + key + " cannot change by a reload; restart to change it")
+		log.Error("the configuration was not reloaded, the old one holds: " + strings.Join(keys, ", ") + " " + protocol.TextRestart)
 		return
 	}
 	s.Use(set)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 func TestTheDaemonsRestartCostsNoRequest(t *testing.T) {
@@ -158,7 +159,7 @@ func TestReloadAppliesAllOrNothing(t *testing.T) {
 	if g.StatusCode != http.StatusNoContent || g.Header.Get("Vary") != "X-Own" || g.Header.Get("X-Auth-Email") == "" || g.Header.Get("X-Auth-Name") != "" {
 		t.Error(g.Status, g.Header)
 	}
-	reload("realm = \"third\"\nkeep = 1\n") // changing keep takes a restart
+	reload("realm = \"third\"\nkeep = 1\nlog_format = \"json\"\n") // to change the last two takes a restart
 	if realm() != `Bearer realm="second"` {
 		t.Error("half a reload:", realm())
 	}
@@ -166,7 +167,7 @@ func TestReloadAppliesAllOrNothing(t *testing.T) {
 		t.Error(m)
 	}
 	w.http.Stop(t) // its log is complete now
-	if !strings.Contains(w.http.Written(), "was not reloaded") {
+	if !strings.Contains(w.http.Written(), "was not reloaded, the old one holds: keep, log_format "+protocol.TextRestart) {
 		t.Error("the operator is not told:", w.http.Written())
 	}
 }

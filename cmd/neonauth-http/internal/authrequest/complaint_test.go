@@ -46,3 +46,22 @@ func TestTheLogSaysWhatHasToBeMended(t *testing.T) {
 		}
 	}
 }
+
+// TestAnAnswerThatCannotBeUsedIsLogged: the operator reads that another program listens on the
+// socket, or one of another version, and the log does not hold what it said.
+func TestAnAnswerThatCannotBeUsedIsLogged(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	set, err := new(file).settings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New("dev", fakeDaemon("220 mail.example.org private\n"), set, slog.New(slog.NewTextHandler(&log, nil)), time.Now)
+	r := httptest.NewRequest(http.MethodGet, "/nginx", http.NoBody)
+	r.Header.Set("Authorization", "Bearer asked.a.b")
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	if w.Code != http.StatusServiceUnavailable || !strings.Contains(log.String(), "the daemon's answer cannot be used") || strings.Contains(log.String(), "private") {
+		t.Errorf("%d; the log: %s", w.Code, log.String())
+	}
+}

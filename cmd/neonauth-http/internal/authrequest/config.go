@@ -78,18 +78,21 @@ func CheckLogFormat(name string) error {
 // LogFormat returns the format of the log: LogText or LogJSON.
 func (s *Settings) LogFormat() string { return s.format }
 
-// Fixed returns a key that differs in next and that only a restart can change;
-// "" if there is none.
-func (s *Settings) Fixed(next *Settings) string {
-	switch {
-	case next.Keep() != s.Keep():
-		return "keep"
-	case next.access != s.access:
-		return "access_log"
-	case next.format != s.format:
-		return "log_format"
+// Fixed returns the keys that differ in next and that only a restart can change.
+func (s *Settings) Fixed(next *Settings) (keys []string) {
+	for _, key := range []struct {
+		name    string
+		differs bool
+	}{
+		{"keep", next.Keep() != s.Keep()},
+		{"access_log", next.access != s.access},
+		{"log_format", next.format != s.format},
+	} {
+		if key.differs {
+			keys = append(keys, key.name)
+		}
 	}
-	return ""
+	return keys
 }
 
 // Check returns why a start with the configuration file at path would fail: the

@@ -247,7 +247,10 @@ func (s *Service) tellOfUnknown(answer client.Answer) {
 		s.complain(slog.LevelWarn, "a request carries a credential that only the upstream can judge; if that is how users sign in, ask with level=profile at this location")
 	case protocol.CodeUnavailable, protocol.CodeBusy, protocol.CodeDeadline, protocol.CodeKeysPending: // these pass by themselves
 	case "":
-		if u.Err != nil && s.asker.gone.Load() != 0 {
+		switch {
+		case errors.Is(u.Err, client.ErrGarbled):
+			s.complain(slog.LevelWarn, "the daemon's answer cannot be used; if this goes on, see that --socket is the daemon's, and that the versions fit", slog.String("error", u.Err.Error()))
+		case u.Err != nil && s.asker.gone.Load() != 0:
 			s.tellOfAbsence(u.Err)
 		}
 	}
