@@ -23,6 +23,11 @@ func found(t *testing.T, o Options) (all string, worst Severity) {
 	return strings.Join(texts, "\n"), worst
 }
 
+// late reports whether the engine did not answer in time, which happens on a busy machine.
+func late(all, want string) bool {
+	return strings.Contains(all, "cannot connect") && !strings.Contains(all, want)
+}
+
 func TestCheckSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -88,6 +93,9 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 				c.before(t, s, &o)
 			}
 			all, worst := found(t, o)
+			for tries := 0; tries < 5 && late(all, c.want); tries++ {
+				all, worst = found(t, o)
+			}
 			if !strings.Contains(all, c.want) || worst != c.worst {
 				t.Errorf("found, at worst %d:\n%s\nwant %d: %s", worst, all, c.worst, c.want)
 			}

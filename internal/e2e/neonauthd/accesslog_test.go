@@ -188,7 +188,7 @@ func TestAnAccessLogThatCannotBeWrittenStopsNoLookup(t *testing.T) {
 		destination = strings.Replace(destination, "FOLDER", h.Dir, 1)
 		i := e2e.Serve(t, h, e2e.Settings{Top: fmt.Sprintf("access_log = %q", destination), Tables: []string{c.Project(t, h, standin.Stack, quick)}})
 		token, _ := c.User("Ada")
-		peer, admin := e2e.Call(t, h.Socket()), e2e.Call(t, h.AdminSocket())
+		peer, admin, began := e2e.Call(t, h.Socket()), e2e.Call(t, h.AdminSocket()), time.Now()
 		for range 100 {
 			peer.Expect(t, "VERIFY "+token, "OK .*")
 		}
@@ -197,7 +197,7 @@ func TestAnAccessLogThatCannotBeWrittenStopsNoLookup(t *testing.T) {
 				t.Fatalf("%s: %s", name, admin.Ask(t, "STATS"))
 			}
 		}
-		if n := strings.Count(i.Stderr.String(), "access log not written: requests are answered without a line"); n != 1 {
+		if n := strings.Count(i.Stderr.String(), "access log not written: requests are answered without a line"); n < 1 || n > 1+int(time.Since(began)/(10*time.Second)) {
 			t.Errorf("%s: said %d times:\n%s", name, n, i.Stderr.String())
 		}
 		if name == "no folder" {

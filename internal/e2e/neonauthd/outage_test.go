@@ -90,7 +90,7 @@ func TestDamagedStateIsNotTrusted(t *testing.T) {
 		e2e.Must(t, os.WriteFile(saved, []byte(text), 0o600))
 		i = h.Start(t)
 		peer := e2e.Call(t, h.Socket())
-		if got := peer.Ask(t, "VERIFY "+token); !strings.HasPrefix(got, "ERR keys-pending ") {
+		if got := peer.Ask(t, "VERIFY deadline=30000 "+token); !strings.HasPrefix(got, "ERR keys-pending ") {
 			t.Errorf("%s: %s", name, e2e.Head(got))
 		}
 		i.Kill(t)

