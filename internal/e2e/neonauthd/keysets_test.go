@@ -15,7 +15,7 @@ import (
 )
 
 // quick is configuration for a project that fetches its key sets often.
-const quick = "jwks_cooldown = \"100ms\"\nupstream_timeout = \"500ms\"\n"
+const quick = "jwks_cooldown = \"100ms\"\nupstream_timeout = \"4s\"\n"
 
 // provoke asks about key ids that do not exist until this has caused a fetch,
 // and the fetch has ended. It returns the last reply.

@@ -18,7 +18,7 @@ const short = `profile_fresh = "1s"
 profile_stale = "5m"
 jwks_refresh = "1s"
 jwks_cooldown = "100ms"
-upstream_timeout = "500ms"
+upstream_timeout = "4s"
 `
 
 // outageLasts is long enough for all profiles to become stale and for the

@@ -116,7 +116,7 @@ func TestProfileIsServedStaleWhileTheUpstreamFails(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})
 	h := e2e.NewFolder(t)
-	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, "profile_fresh = \"1s\"\nupstream_timeout = \"500ms\"")}})
+	e2e.Serve(t, h, e2e.Settings{Tables: []string{c.Project(t, h, standin.Stack, "profile_fresh = \"1s\"\nupstream_timeout = \"4s\"")}})
 	c.SelfTested(t)
 	token, _ := c.User("Ada")
 	other, _ := c.User("Bob")
