@@ -108,7 +108,7 @@ func BenchmarkIdentity(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(base64.RawURLEncoding.EncodedLen(len(a.JSON))))
 	for b.Loop() {
-		if _, err := newPerson(&a, a.User(), set.show).identityOf(a.Age, set.show); err != nil {
+		if _, err := newPrincipal(&a, a.User(), set.show).identityOf(a.Age, set.show); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -121,7 +121,7 @@ func admit(a *client.Accepted, want *requirement, show *selection, asked, now ti
 	case a.Level < want.level:
 		return undecided(reasonDown) // not what was asked for; the client has already checked this
 	}
-	p := show.person(a)
+	p := show.principal(a)
 	if refusal, no := want.user.Refusal(p.user); no {
 		return refused(refusal)
 	}

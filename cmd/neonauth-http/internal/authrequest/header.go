@@ -65,17 +65,17 @@ type selection struct {
 	recent recent
 }
 
-// person is the user of an accepted answer, and the values of its headers but those that
-// differ from answer to answer.
-type person struct {
+// principal is the user, machine or team of an accepted answer, with the values of its headers
+// but those that differ from answer to answer.
+type principal struct {
 	answer   client.Accepted
 	user     client.User
 	identity identity
 	size     int // of the headers without X-Auth-Age and X-Auth-Claims
 }
 
-func newPerson(a *client.Accepted, u client.User, s *selection) *person {
-	p := &person{answer: *a, user: u}
+func newPrincipal(a *client.Accepted, u client.User, s *selection) *principal {
+	p := &principal{answer: *a, user: u}
 	fill := func(f field, value string) {
 		if s.fields[f] {
 			p.identity[f] = encode(value)
@@ -103,7 +103,7 @@ func newPerson(a *client.Accepted, u client.User, s *selection) *person {
 
 // identityOf returns the values for the user of an answer of this age. The error is
 // errTooLarge.
-func (p *person) identityOf(age time.Duration, s *selection) (identity, error) {
+func (p *principal) identityOf(age time.Duration, s *selection) (identity, error) {
 	id, size := p.identity, p.size
 	if s.fields[fieldAge] {
 		id[fieldAge] = strconv.FormatInt(int64(age.Seconds()), 10)

@@ -34,7 +34,7 @@ func FuzzHeaderValuesAreHarmlessAndComeBack(f *testing.F) {
 			t.Errorf("%q comes back as %q: %v", text, back, err)
 		}
 		u := client.User{ID: text, Email: text, Name: text, TeamID: text, SessionID: text}
-		id, err := newPerson(&client.Accepted{Subject: text, JSON: []byte(`{}`)}, u, all).identityOf(time.Minute, all)
+		id, err := newPrincipal(&client.Accepted{Subject: text, JSON: []byte(`{}`)}, u, all).identityOf(time.Minute, all)
 		size := 0
 		for i, name := range fieldNames() {
 			size += len(name) + len(id[i]) + 4

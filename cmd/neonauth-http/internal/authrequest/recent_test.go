@@ -18,13 +18,13 @@ func acceptedOf(subject string, size int) client.Accepted {
 	return client.Accepted{Level: client.LevelClaims, Project: "main", Subject: subject, JSON: json.RawMessage(text)}
 }
 
-func TestAPersonIsReadOutOfOneAnswerOnly(t *testing.T) {
+func TestAPrincipalIsReadOutOfOneAnswerOnly(t *testing.T) {
 	t.Parallel()
 	for size, remembered := range map[int]bool{maxRemembered - 1: true, maxRemembered: true, maxRemembered + 1: false} {
 		s, a := everything(), acceptedOf("u", size)
-		first := s.person(&a)
+		first := s.principal(&a)
 		a.Age += time.Second
-		if second := s.person(&a); (first == second) != remembered {
+		if second := s.principal(&a); (first == second) != remembered {
 			t.Errorf("%d bytes: remembered %t", size, first == second)
 		}
 	}
@@ -41,8 +41,8 @@ func TestNobodyGetsTheHeadersOfAnother(t *testing.T) {
 		if rand.IntN(2) == 0 { // the same claims, of another subject
 			a.Subject = "other"
 		}
-		got, err := s.person(&a).identityOf(a.Age, s)
-		want, wrong := newPerson(&a, a.User(), s).identityOf(a.Age, s)
+		got, err := s.principal(&a).identityOf(a.Age, s)
+		want, wrong := newPrincipal(&a, a.User(), s).identityOf(a.Age, s)
 		if got != want || err != nil || wrong != nil {
 			t.Fatalf("%q, want %q; %v, %v", got, want, err, wrong)
 		}
