@@ -1,4 +1,4 @@
-"""What lookups over the socket cost, as a multiple of what plain sockets cost.
+"""What lookups cost threads, as a multiple of what plain sockets cost: over the socket, and by kept answers.
 
 Each thread of the plain rows has a blocking socket of its own. The rows alternate, and a
 ratio is the median of those of single rounds, so that a busy machine makes both numbers of
@@ -79,9 +79,9 @@ def parsing(of: Modules, token: str) -> Ask:
     return ask
 
 
-def asking(of: Modules, token: str) -> Ask:
+def asking(of: Modules, token: str, keep: int = 0) -> Ask:
     """Asks with a client, which all threads share."""
-    client = of.client.Client(keep=0)
+    client = of.client.Client(keep=keep)
 
     def ask() -> None:
         if client.verify(token).outcome != "accepted":
@@ -135,6 +135,7 @@ def main() -> None:
         rows = {"plain sockets": [plain(token) for _ in range(threads)]}
         rows["plain sockets that parse"] = [parsing(clients["client"], token) for _ in range(threads)]
         rows |= {name: [asking(of, token)] * threads for name, of in clients.items()}
+        rows["client that keeps answers"] = [asking(clients["client"], token, keep=1024)] * threads
         report({f"{threads} threads, {name}": asks for name, asks in rows.items()}, rounds)
 
 
