@@ -46,7 +46,7 @@ func (w *Watch) write(c Conn, await bool) bool {
 			w.close()
 			return false
 		}
-		w.wrote(lines)
+		w.wrote(lines, await)
 	}
 }
 

@@ -186,8 +186,10 @@ func (w *Watch) begin(await bool) (lines []byte, ok bool) {
 	return lines, true
 }
 
-// wrote notes that the lines that begin has returned are written.
-func (w *Watch) wrote(lines []byte) {
+// wrote notes that the lines that begin has returned are written. A caller that did not set
+// await has to call begin again. So it writes what has come meanwhile itself, and the other
+// goroutine need not be woken for it.
+func (w *Watch) wrote(lines []byte, await bool) {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
 	if cap(lines) <= smallBuffer {
@@ -195,7 +197,9 @@ func (w *Watch) wrote(lines []byte) {
 	}
 	w.all.backlog -= w.sending
 	w.sending = 0
-	w.moved.Broadcast()
+	if await {
+		w.moved.Broadcast()
+	}
 }
 
 // close ends the watch. Unless the client has given its lease back, Settled goes on
