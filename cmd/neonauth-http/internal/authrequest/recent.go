@@ -8,12 +8,14 @@ import (
 )
 
 const (
-	// maxRecent bounds how many principals are remembered.
+	// maxRecent bounds how many principals are remembered. With the bounds below and the
+	// claims of a token (protocol.MaxToken), they take 16 MiB at most, and usually 4 MiB.
 	maxRecent = 1024
 
-	// maxRemembered bounds the JSON of a principal that is remembered, in bytes. Larger ones
-	// are read anew at each request.
+	// maxRemembered bounds the JSON of a principal that is remembered, in bytes, and
+	// maxScopes the number of its scopes. Larger ones are read anew at each request.
 	maxRemembered = 4 << 10
+	maxScopes     = 64
 )
 
 // recent remembers the principals of recent requests. A principal sends many requests. Reading
@@ -40,7 +42,7 @@ func (s *selection) principal(a *client.Accepted) *principal {
 		return p
 	}
 	p := newPrincipal(a, a.User(), s)
-	if len(a.JSON) <= maxRemembered {
+	if len(a.JSON) <= maxRemembered && len(p.user.Scopes) <= maxScopes {
 		slot.Store(p)
 	}
 	return p

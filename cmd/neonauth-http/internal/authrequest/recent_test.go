@@ -20,12 +20,27 @@ func acceptedOf(subject string, size int) client.Accepted {
 
 func TestAPrincipalIsReadOutOfOneAnswerOnly(t *testing.T) {
 	t.Parallel()
-	for size, remembered := range map[int]bool{maxRemembered - 1: true, maxRemembered: true, maxRemembered + 1: false} {
-		s, a := everything(), acceptedOf("u", size)
-		first := s.principal(&a)
-		a.Age += time.Second
-		if second := s.principal(&a); (first == second) != remembered {
-			t.Errorf("%d bytes: remembered %t", size, first == second)
+	scoped := func(n int) client.Accepted {
+		a := acceptedOf("u", 100)
+		a.JSON = json.RawMessage(`{"scope":"` + strings.Repeat("a ", n) + `"}`)
+		return a
+	}
+	for name, c := range map[string]struct {
+		answer     client.Accepted
+		remembered bool
+	}{
+		"JSON, n-1":   {acceptedOf("u", maxRemembered-1), true},
+		"JSON, n":     {acceptedOf("u", maxRemembered), true},
+		"JSON, n+1":   {acceptedOf("u", maxRemembered+1), false},
+		"scopes, n-1": {scoped(maxScopes - 1), true},
+		"scopes, n":   {scoped(maxScopes), true},
+		"scopes, n+1": {scoped(maxScopes + 1), false},
+	} {
+		s := everything()
+		first := s.principal(&c.answer)
+		c.answer.Age += time.Second
+		if second := s.principal(&c.answer); (first == second) != c.remembered {
+			t.Errorf("%s: remembered %t", name, first == second)
 		}
 	}
 }
