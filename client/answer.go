@@ -123,9 +123,8 @@ func (a Accepted) String() string {
 }
 
 // SameUser reports whether b says the same about the same user as a: the two answers
-// differ in Age, TTL, Expires, Source and Heard at most. So User returns the same for
-// both, and a program that has computed something from the user of a need not do it again
-// for b.
+// differ in Age, TTL, Expires, Source and Heard at most. User then returns the same for both.
+// What a program has computed from the user in one answer holds for the other answer too.
 func (a Accepted) SameUser(b Accepted) bool {
 	return a.Level == b.Level && a.Project == b.Project && a.Subject == b.Subject && a.Principal == b.Principal &&
 		bytes.Equal(a.JSON, b.JSON) && a.payload == b.payload
