@@ -1,6 +1,8 @@
 package authrequest
 
 import (
+	"encoding/base64"
+	"net/http"
 	"net/url"
 	"reflect"
 	"strings"
@@ -68,6 +70,44 @@ func TestClaimsHeaderHoldsWhatIsChosenAndFits(t *testing.T) {
 		}
 		if got := claimsOf(t, value); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+// TestTheAgeCountsForTheBound: the claims are left out exactly if they do not fit beside the
+// age, however often their principal was there before.
+func TestTheAgeCountsForTheBound(t *testing.T) {
+	t.Parallel()
+	all := everything()
+	left := map[bool]int{}
+	for size := 1000; size < 1300; size++ {
+		a := acceptedOf("u", size)
+		for _, age := range []time.Duration{0, 10 * time.Second, 1000 * time.Second} {
+			id, err := all.principal(&a).identityOf(age, all)
+			bytes := 0
+			for i, name := range fieldNames() {
+				bytes += len(name) + len(id[i]) + 4
+			}
+			full := bytes - len(id[fieldClaims]) + base64.RawURLEncoding.EncodedLen(size)
+			if out := id[fieldClaims] == ""; err != nil || bytes > maxIdentity || out != (full > maxIdentity) {
+				t.Fatalf("JSON of %d bytes, age %s: %d bytes, left out %t, %v", size, age, bytes, out, err)
+			}
+			left[id[fieldClaims] == ""]++
+		}
+	}
+	if len(left) != 2 {
+		t.Errorf("only one kind: %v", left)
+	}
+}
+
+func TestHeadersOfAVisitorThatCouldBeTakenForOurs(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"X-Auth-": true, "X-Auth-User-Id": true, "X_Auth_User_Id": true, "X-Auth_user-Id": true, "x-auTH-Roles": true,
+		"X-Auth": false, "X-Aut": false, "X-Author": false, "X-Own-X-Auth-": false, "X-Auth-Token": false, "": false,
+	} {
+		if got := namesItself(http.Header{name: {"v"}}, "Authorization, X-Auth-Token"); got != want {
+			t.Errorf("%q: %t", name, got)
 		}
 	}
 }
