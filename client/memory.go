@@ -47,19 +47,21 @@ func clockFrom(begin time.Time) func() instant {
 	}
 }
 
-// key is a question about a token. It leaves out what may differ between two
-// callers who get the same answer.
-type key struct {
-	digest   [sha256.Size]byte // of the token; the token itself is not kept
-	project  string
-	verb     protocol.Verb
-	fallback bool
-}
+// key is the SHA-256 of a question about a token. It leaves out what may differ
+// between two callers who get the same answer. The token itself is not kept.
+type key [sha256.Size]byte
 
+// keyOf returns the key of a question. Spaces separate its words: the token of
+// a kept answer has none, and neither has the name of its project, so that no
+// other question has the same key.
 func keyOf(q *question) key {
 	var room [1024]byte // on the stack; most tokens fit
-	digest := sha256.Sum256(append(room[:0], q.token...))
-	return key{digest, q.wishes.project, q.verb, q.wishes.fallback}
+	words := append(room[:0], q.verb...)
+	if q.wishes.fallback {
+		words = append(words, '+')
+	}
+	words = append(append(words, ' '), q.wishes.project...)
+	return sha256.Sum256(append(append(words, ' '), q.token...))
 }
 
 // entry is a kept answer. Only refresh changes.
@@ -94,11 +96,12 @@ func (e *entry) serves(now instant, maxAge time.Duration) bool {
 // instant.
 func (e *entry) at(now instant) Accepted {
 	a, kept := e.answer, now.since(e.sent)
+	own := make(json.RawMessage, len(a.JSON)) // the caller may change it
+	copy(own, a.JSON)
+	a.JSON = own
 	a.Age = (a.Age + kept).Truncate(time.Second)
 	a.TTL = (a.TTL - kept).Truncate(time.Second)
 	a.Source = SourceCache
-	a.JSON = make(json.RawMessage, len(e.answer.JSON)) // the caller may change it
-	copy(a.JSON, e.answer.JSON)
 	return a
 }
 

@@ -18,7 +18,7 @@ func leased(places int) *memory {
 	return m
 }
 
-func keyNamed(n int) key { return key{project: fmt.Sprint(n)} }
+func keyNamed(n int) key { return keyOf(&question{token: fmt.Sprint(n)}) }
 
 // entryOf returns an answer of this many bytes that depends on these handles.
 func entryOf(size int, handles ...protocol.Handle) *entry {
