@@ -7,6 +7,8 @@ import select
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -17,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import FrozenInstanceError
 from pathlib import Path
+from struct import unpack
 from typing import Any
 from unittest.mock import patch
 
@@ -142,7 +145,20 @@ class Threads(WithDaemon):
         conn = client._pool.get()._places[-1]
         assert conn is not None
         self.assertGreater(conn._timeout, 50)
-        self.assertAlmostEqual(conn._timeout, conn.sock.gettimeout() or 0, 6)
+        seconds, microseconds = unpack("ll", conn.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16))
+        self.assertAlmostEqual(conn._timeout, seconds + microseconds / 1e6, 1)
+
+    def test_a_call_ends_with_its_time_in_a_program_that_gets_many_signals(self) -> None:
+        fake = self.daemon(None)
+        program = (
+            "import signal, sys\n"
+            "from neonauthd import Client\n"
+            "signal.signal(signal.SIGALRM, lambda *_: None)\n"
+            "signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)\n"
+            "print(Client(socket=sys.argv[1], timeout=0.2).verify('a.b.c').error.kind)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program, fake.path], capture_output=True, text=True, timeout=20)
+        self.assertEqual((done.stdout, done.stderr), ("timeout\n", ""))
 
     def test_a_call_that_times_out_takes_nobody_with_it(self) -> None:
         fake = FakeDaemon(lambda words: None if words[-1] == "slow.b.c" else "NO expired")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import socket as _socket
+from _socket import socket as KernelSocket
+from struct import pack
 from time import monotonic
 
 from ._errors import BrokenError, GarbledError, NeonauthdError
@@ -12,20 +13,24 @@ from ._reply import LineBuffer, untagged
 
 CHUNK = 1 << 16
 
-# Setting a socket's timeout costs a system call. So a timeout stays if it is at
+# Setting a socket's timeout costs system calls. So a timeout stays if it is at
 # most so many times the time that a call has left.
 SLACK = 1.02
+
+# How long after its end a call is ended by the sweeper, in seconds.
+OVERDUE = 0.1
 
 
 class Conn:
     """A connection. It is used again only after it has brought one whole reply and no further byte."""
 
-    __slots__ = ("sock", "since", "spent", "_lines", "_served", "_tag", "_timeout")
+    __slots__ = ("sock", "since", "spent", "_end", "_lines", "_served", "_tag", "_timeout")
 
     def __init__(self, sock: _socket.socket) -> None:
         self.sock = sock
         self.since = 0.0  # when it became idle
         self.spent = False  # it must not carry another question
+        self._end = 0.0  # of the latest call
         self._lines = LineBuffer()
         self._served = False  # it has served before, and the daemon may have closed it since
         self._tag = first_tag()
@@ -39,12 +44,12 @@ class Conn:
         """
         self._tag += 1
         tag = f"@{self._tag} "
-        self.spent = True  # until the whole reply has come
+        self._end, self.spent = end, True  # spent until the whole reply has come
         try:
-            self._send(question.line(tag, self._wait_until(end)), end)
+            self._send(question.line(tag, self._wait_until(end)))
             lines = self._receive(end)
-        except TimeoutError:
-            raise
+        except (TimeoutError, BlockingIOError):  # the second one is the kernel's
+            raise TimeoutError from None
         except GarbledError as error:
             return error.with_traceback(None)
         except OSError as error:
@@ -55,16 +60,9 @@ class Conn:
         self._served, self.spent = True, len(lines) > 1 or self._lines.size > 0
         return line[len(tag) :]
 
-    def _send(self, request: bytes, end: float) -> None:
-        """Writes without waiting first, because there nearly always is room; sendall would poll the socket first."""
+    def _send(self, request: bytes) -> None:
         try:
-            try:
-                sent = os.write(self.sock.fileno(), request)
-            except BlockingIOError:
-                sent = 0
-            if sent < len(request):
-                self.sock.sendall(request[sent:])
-                self._wait_until(end)
+            self.sock.sendall(request)
         except BrokenPipeError:
             pass  # the daemon has closed the connection, perhaps with a last word
 
@@ -75,6 +73,7 @@ class Conn:
             if lines:
                 return lines
             self._wait_until(end)
+        self._wait_until(end)  # if the time is over, wake has ended the call
         raise ConnectionError("the daemon closed the connection")
 
     def _wait_until(self, end: float) -> float:
@@ -84,8 +83,12 @@ class Conn:
             raise TimeoutError
         if not left <= self._timeout <= left * SLACK:
             self._timeout = left * (1 + SLACK) / 2
-            self.sock.settimeout(self._timeout)
+            _set_timeout(self.sock, self._timeout)
         return left
+
+    def is_overdue(self) -> bool:
+        """Whether a call should have ended long ago. Each signal begins the kernel's timeout anew, and some programs get many."""
+        return self.spent and monotonic() > self._end + OVERDUE
 
     def wake(self) -> None:
         """Ends a call that waits on the connection, from another thread."""
@@ -93,3 +96,22 @@ class Conn:
             self.sock.shutdown(_socket.SHUT_RDWR)
         except OSError:
             pass
+
+
+def _set_timeout(sock: _socket.socket, span: float) -> None:
+    """Sets how long one operation may wait, in seconds.
+
+    It is the kernel that waits. With a timeout of Python's own, each read would be two
+    system calls, and each of them a turn of another thread in the interpreter. The
+    sockets of gevent and eventlet wait in their own way.
+    """
+    if isinstance(sock, KernelSocket):
+        timeval = pack("ll", *divmod(max(int(span * 1e6), 1), 1_000_000))
+        try:
+            sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, timeval)
+            sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, timeval)
+            sock.setblocking(True)
+            return
+        except OSError:
+            pass  # another system's timeval has another size
+    sock.settimeout(span)

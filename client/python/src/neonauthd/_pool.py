@@ -101,9 +101,6 @@ class Pool:
         else:
             conn.since = monotonic()
             self._places.append(conn)
-            if not self.swept:
-                self.swept = True
-                _sweepers.get().add(self)
         # Only now, because another thread may have begun to wait before the
         # place was in the list.
         if self._waiting:
@@ -127,6 +124,9 @@ class Pool:
             return sock
         conn = Conn(sock)
         self._conns.add(conn)
+        if not self.swept:
+            self.swept = True
+            _sweepers.get().add(self)
         if not self._closed:
             return conn
         self._end(conn)
@@ -136,8 +136,16 @@ class Pool:
         self._conns.discard(conn)
         conn.sock.close()
 
-    def drop_idle(self, since: float) -> bool:
-        """Closes the connections that became idle at that time or earlier. False: no idle one is left."""
+    def sweep(self) -> bool:
+        """Closes idle connections, and ends overdue calls. False: no connection is left."""
+        self.drop_idle(monotonic() - IDLE_TIME)
+        for conn in list(self._conns):
+            if conn.is_overdue():
+                conn.wake()
+        return bool(self._conns)
+
+    def drop_idle(self, since: float) -> None:
+        """Closes the connections that became idle at that time or earlier."""
         for conn in list(self._places):
             if conn is not None and conn.since <= since:
                 try:
@@ -146,7 +154,6 @@ class Pool:
                     continue  # a call has taken it meanwhile
                 conn.spent = True
                 self._give(conn)
-        return any(self._places)
 
     def close(self) -> None:
         self._closed = True
@@ -174,7 +181,7 @@ class Waiter:
 
 
 class Sweeper:
-    """Makes pools close their idle connections, in one thread for all pools, while there are any."""
+    """Sweeps the pools, in one thread for all of them, while they have connections."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -192,8 +199,8 @@ class Sweeper:
             time.sleep(IDLE_TIME / 2)
             with self._lock:
                 for pool in list(self._pools):
-                    pool.swept = False  # first: a call that gives a connection back from now on adds the pool again
-                    if pool.drop_idle(monotonic() - IDLE_TIME):
+                    pool.swept = False  # first: a call that makes a connection from now on adds the pool again
+                    if pool.sweep():
                         pool.swept = True
                     else:
                         self._pools.discard(pool)
