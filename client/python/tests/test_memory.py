@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import unittest
 from collections.abc import Callable
 from datetime import datetime, timezone
-from unittest.mock import patch
+from typing import Any
 
 from neonauthd import Accepted
 from neonauthd._keeper import Keeper
@@ -170,26 +171,78 @@ class Times(unittest.TestCase):
         later = entry(age=3).at((SECOND * 5 // 2, 0))
         self.assertEqual((later.age, later.ttl, later.source), (5, 57, "cache"))
 
-    def test_an_answer_that_is_kept_while_a_lookup_waits_for_the_lock_is_not_younger_than_0(self) -> None:
+    def test_an_answer_that_is_kept_after_a_lookup_has_read_the_clock_is_not_younger_than_0(self) -> None:
         question, keeper = Question("VERIFY", "a.b.c"), Keeper("/nowhere", 8)
         memory = keeper.memory = leased(4)
-        times = [(-1, -1)]  # one is before the answer was asked for
-        memory.clock = lambda: times[-1]
 
-        class Lock:
-            """Another thread has it first."""
+        def clock() -> Instant:
+            memory.keep(question.key(), entry(), RUN, 0)  # another thread does
+            return -1, -1
 
-            def __enter__(self) -> None:
-                times.append((1, 1))
-                memory.keep(question.key(), entry(), RUN, 0)
-
-            def __exit__(self, *_: object) -> None:
-                pass
-
-        with patch.object(memory, "lock", Lock()):
-            answer, _ = keeper.recall(question)
+        memory.clock = clock
+        answer, _ = keeper.recall(question)
         assert answer is not None
-        self.assertEqual((answer.age, answer.ttl), (0, 59))
+        self.assertEqual((answer.age, answer.ttl), (0, 60))
+
+
+class Threads(unittest.TestCase):
+    def test_a_hit_needs_no_lock(self) -> None:
+        question, keeper = Question("VERIFY", "a.b.c"), Keeper("/nowhere", 8)
+        memory = keeper.memory = leased(4)
+        memory.clock = lambda: START
+        memory.keep(question.key(), entry(), RUN, 0)
+        answers = []
+        with memory.lock:
+            hit = threading.Thread(target=lambda: answers.append(keeper.recall(question)[0]), daemon=True)
+            hit.start()
+            hit.join(10)
+        assert isinstance(answers[0], Accepted)
+
+    def test_a_lease_that_begins_after_an_entry_was_found_does_not_serve_it(self) -> None:
+        """The entry may have ended meanwhile, by a revocation that did not wait for this process."""
+        memory = leased(4)
+        memory.keep(key(0), entry(100, "1"), RUN, 0)
+
+        class Late(dict[Key, Entry]):
+            def get(self, of: Key, default: Any = None) -> Any:
+                found = super().get(of, default)
+                memory.forget(1, frozenset({"1"}))
+                memory.ask((2 * LEASE, 0))
+                memory.grant(1, LEASE)
+                return found
+
+        memory._young = Late(memory._young)
+        self.assertIsNone(memory.recall(key(0), (2 * LEASE, 0), -1))
+
+    def test_an_entry_that_is_forgotten_while_it_is_used_does_not_come_back(self) -> None:
+        memory = leased(4)
+        memory.keep(key(0), entry(100, "1"), RUN, 0)
+        used = memory._young[key(0)]
+        for n in range(1, 5):
+            memory.keep(key(n), entry(), RUN, 0)
+        self.assertIn(key(0), memory._old)
+        memory.forget(1, frozenset({"1"}))
+        memory._move_up(key(0), used)
+        self.assertNotIn(0, kept(memory, 5))
+
+    def test_every_hit_is_counted_once(self) -> None:
+        memory = leased(4)
+        memory.keep(key(0), entry(), RUN, 0)
+        told: list[int] = []
+
+        def use() -> None:
+            for n in range(2000):
+                assert memory.recall(key(0), START, -1) is not None
+                if n % 100 == 0:
+                    with memory.lock:
+                        told.append(memory.take_hits())
+
+        threads = [threading.Thread(target=use) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(sum(told) + memory.take_hits(), 16000)
 
 
 if __name__ == "__main__":

@@ -42,27 +42,31 @@ class Keeper:
         if not memory.up:
             return None, None
         key = question.key()
-        with memory.lock:
-            # The clock is read here, because an answer that another thread asked
-            # for and kept during a wait for the lock must not be younger than 0.
-            now = memory.clock()
-            # No kept answer says that the daemon hears from its fleet now.
-            entry = memory.recall(key, now, 0 if question.heard else question.max_age)
-            if self._watch is not None and memory.is_due(now):
-                self._watch.tell(now)
-            if entry is None:
-                return None, None
-            return entry.at(now), entry if self._is_aging(entry, now) else None
+        now = memory.clock()
+        # No kept answer says that the fleet is heard now.
+        entry = memory.recall(key, now, 0 if question.heard else question.max_age)
+        if memory.is_due(now):
+            self._tell(now)
+        if entry is None:
+            return None, None
+        return entry.at(now), entry if entry.is_aging(now) and self._claim(entry, now) else None
 
-    def _is_aging(self, entry: Entry, now: Instant) -> bool:
-        if not entry.is_aging(now):
-            return False
-        entry.refresh = now[0] + REFRESH_PAUSE * SECOND
-        if self.refreshes == MAX_REFRESHES:
-            return False
-        entry.refresh = NEVER
-        self.refreshes += 1
-        return True
+    def _tell(self, now: Instant) -> None:
+        with self.memory.lock:
+            if self._watch is not None and self.memory.is_due(now):
+                self._watch.tell(now)
+
+    def _claim(self, entry: Entry, now: Instant) -> bool:
+        """Whether this lookup is the one to start the background lookup."""
+        with self.memory.lock:
+            if not entry.is_aging(now):  # another lookup was first
+                return False
+            entry.refresh = now[0] + REFRESH_PAUSE * SECOND
+            if self.refreshes == MAX_REFRESHES:
+                return False
+            entry.refresh = NEVER
+            self.refreshes += 1
+            return True
 
     def refreshed(self, entry: Entry) -> None:
         """Notes that the background lookup is over, whatever its result is."""

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Set
 from dataclasses import replace
+from itertools import count
 
 from ._answer import Accepted
 from ._words import MAX_LEASE
@@ -47,14 +48,14 @@ Key = tuple[bytes, str, str, bool]
 class Entry:
     """A kept answer."""
 
-    __slots__ = ("handles", "places", "refresh", "sent", "_answer", "_stands", "_age", "_ttl", "_expires")
+    __slots__ = ("handles", "places", "refresh", "sent", "_answer", "_given", "_age", "_ttl", "_expires")
 
     def __init__(self, answer: Accepted, handles: Set[str], sent: Instant) -> None:
         self.handles = handles
         self.sent = sent
         self.refresh = 0  # by the monotonic clock: a use after it starts a background lookup
         self._answer = answer
-        self._stands: tuple[int, int] | None = None  # age and ttl with which _answer was given last
+        self._given: tuple[int, int, Accepted] = (-1, -1, answer)  # what was given last, and its age and ttl
         self._age = answer.age * SECOND
         self._ttl = answer.ttl * SECOND
         self._expires = int(answer.expires.timestamp()) * SECOND
@@ -62,8 +63,11 @@ class Entry:
         self.places = 1 + (OVERHEAD + sum(map(sys.getsizeof, texts))) // BYTES_PER_ANSWER
 
     def kept(self, now: Instant) -> int:
-        """For how long the answer has been kept, by the clock on which more time has passed."""
-        return max(now[0] - self.sent[0], now[1] - self.sent[1])
+        """For how long the answer has been kept, by the clock on which more time has passed.
+
+        0 for an answer that another thread asked for after a lookup had read the clock.
+        """
+        return max(now[0] - self.sent[0], now[1] - self.sent[1], 0)
 
     def serves(self, now: Instant, max_age: int) -> bool:
         """Whether it answers a question now. The daemon rounds the age down, so a second is added for max_age."""
@@ -82,15 +86,19 @@ class Entry:
         All callers within a second get the same object, which does not change.
         """
         kept = self.kept(now)
-        stands = age, ttl = (self._age + kept) // SECOND, (self._ttl - kept) // SECOND
-        if stands != self._stands:
-            self._answer = replace(self._answer, source="cache", heard=0, age=age, ttl=ttl)
-            self._stands = stands
-        return self._answer
+        age, ttl = (self._age + kept) // SECOND, (self._ttl - kept) // SECOND
+        given = self._given
+        if given[0] != age or given[1] != ttl:
+            given = self._given = age, ttl, replace(self._answer, source="cache", heard=0, age=age, ttl=ttl)
+        return given[2]
 
 
 class Memory:
-    """Keeps accepted answers while a watch reports which of them have ended. Every use needs its lock.
+    """Keeps accepted answers while a watch reports which of them have ended.
+
+    Every change needs the lock. recall needs none, because with a lock that many threads
+    want, each lookup would wait for a turn of its thread. It reads the lease before the
+    entry: while a lease holds, nothing that ended before it was granted can be found.
 
     There are two generations. When the young generation is full, it becomes the old one
     and the old one is dropped. An entry of the old generation that is used moves up
@@ -101,7 +109,8 @@ class Memory:
         self.lock = threading.Lock()
         self.clock: Callable[[], Instant] = clock
         self.most = most  # places of a generation
-        self.hits = 0  # answers given since the last SEEN
+        self._hits = count()  # its next number is the number of all answers given, and of all calls of take_hits
+        self._told = 0  # of _hits, after the last call of take_hits
         self.lookups = 0  # all lookups so far, roughly: it is counted without the lock
         self.up = False  # the daemon has granted a watch
         self.rev = 0  # the last revision that the watch has reported
@@ -115,18 +124,30 @@ class Memory:
         self._asked = 0  # when the last SEEN or WATCH was sent
         self._until = 0  # end of the lease
 
+    def take_hits(self) -> int:
+        """Returns how many answers were given since the last call. Needs the lock."""
+        hits = next(self._hits)  # counts this call too
+        before, self._told = self._told, hits + 1
+        return hits - before
+
     def recall(self, key: Key, now: Instant, max_age: int) -> Entry | None:
-        """Returns the entry that answers the question; None: there is none."""
+        """Returns the entry that answers the question; None: there is none. Needs no lock."""
+        if now[0] >= self._until:
+            return None
         entry = self._young.get(key)
-        young = entry is not None
         if entry is None:
             entry = self._old.get(key)
-        if entry is None or now[0] >= self._until or not entry.serves(now, max_age):
+            if entry is not None:
+                self._move_up(key, entry)
+        if entry is None or not entry.serves(now, max_age):
             return None
-        if not young:
-            self._put(key, entry)
-        self.hits += 1
+        next(self._hits)
         return entry
+
+    def _move_up(self, key: Key, entry: Entry) -> None:
+        with self.lock:
+            if self._old.get(key) is entry:  # else it has been forgotten meanwhile, or moved
+                self._put(key, entry)
 
     def keep(self, key: Key, entry: Entry, run: str, rev: int) -> None:
         """Keeps an answer, unless something that it depends on may have ended since the daemon decided it."""

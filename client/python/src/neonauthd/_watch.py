@@ -122,10 +122,9 @@ class Watch:
     def tell(self, now: Instant) -> None:
         """Sends a SEEN. Needs the lock, and no SEEN may be waiting for its answer."""
         self._untold = False
-        self._ask(self._seen(), now)
+        self._ask(self._seen(self._memory.take_hits()), now)
 
-    def _seen(self) -> str:
-        hits, self._memory.hits = self._memory.hits, 0
+    def _seen(self, hits: int) -> str:
         return f"SEEN rev={self._memory.rev} hits={hits}"
 
     def _ask(self, line: str, now: Instant) -> None:
@@ -145,7 +144,8 @@ class Watch:
             self.until = max(self.until, self._memory.clock()[0] + pause * SECOND)
             return
         self._pause = pause
-        seen = f"{self._seen()}\n" if self._memory.hits else ""
+        hits = self._memory.take_hits()
+        seen = f"{self._seen(hits)}\n" if hits else ""
         self._end(f"{seen}QUIT\n" if self._memory.up else "")
 
     def _end(self, last: str = "") -> None:
