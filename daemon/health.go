@@ -94,7 +94,7 @@ func (h *health) metrics(w http.ResponseWriter, _ *http.Request) {
 // alive reports whether lookups are answered. To find out, it asks one.
 func (h *health) alive(w http.ResponseWriter, r *http.Request) {
 	if h.self != nil && !h.stopping.Load() { // a stopping daemon takes no new connections, which is no fault
-		if err := h.self.askWithin(r.Context(), selfCheckTimeout); err != nil {
+		if err := h.self.askInTime(r.Context()); err != nil {
 			httpserver.Say(w, http.StatusServiceUnavailable, "not answering: "+err.Error())
 			return
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -153,7 +154,9 @@ func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed
 	h := &health{daemon: d, exposed: sockets.OnNetwork(l.Metrics)}
 	if l.Ordinary != nil {
 		h.self = &selfCheck{daemon: d, addr: l.Ordinary.Addr()}
-		d.group.Go(func() { h.self.watch(ctx) })
+		// A successful lookup through the daemon's own socket feeds the watchdog, and nothing else.
+		dog := program.Watchdog{Check: h.self.askInTime, Notify: d.opts.Notify, Log: d.opts.Logger}
+		d.group.Go(func() { dog.Run(ctx) })
 	}
 	if l.Metrics != nil {
 		d.group.Go(func() { failed <- h.serve(life, l.Metrics) })

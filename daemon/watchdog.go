@@ -21,7 +21,7 @@ import (
 
 const (
 	// selfCheckTimeout is how long a lookup of the daemon's own may take, unless
-	// the watchdog needs it sooner.
+	// its context ends sooner.
 	selfCheckTimeout = 3 * time.Second
 	// statusInterval is how often the status for the service manager is checked,
 	// and sent if it has changed.
@@ -142,43 +142,9 @@ func (s *selfCheck) judge(reply string, ready bool) error {
 	return fmt.Errorf("self-lookup: ERR %s: %w", word, errSelfMistaken)
 }
 
-// watch feeds the service manager's watchdog, if there is one, until ctx ends. It
-// feeds the watchdog only after a successful lookup through the daemon's own
-// socket. So the service manager restarts a daemon that does not answer.
-func (s *selfCheck) watch(ctx context.Context) {
-	limit, err := program.Watchdog()
-	log := s.daemon.opts.Logger
-	if err != nil {
-		log.Error("watchdog not fed: the service manager will end this process; mend WatchdogSec=", "error", err)
-	}
-	if limit <= 0 || err != nil {
-		return
-	}
-	interval := limit / 3
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	failing := false
-	for {
-		err := s.askWithin(ctx, min(interval, selfCheckTimeout))
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err == nil:
-			s.daemon.opts.Notify(program.Alive)
-		case !failing:
-			log.Error("watchdog not fed: this daemon does not answer itself; the service manager will restart it", "error", err, "within", limit)
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
-}
-
-func (s *selfCheck) askWithin(ctx context.Context, within time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
+// askInTime is ask within selfCheckTimeout.
+func (s *selfCheck) askInTime(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, selfCheckTimeout)
 	defer cancel()
 	return s.ask(ctx)
 }

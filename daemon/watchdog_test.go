@@ -114,13 +114,6 @@ func TestWatchdogIsLeftAloneWithoutOne(t *testing.T) {
 	}
 }
 
-func TestWatchdogSaysWhenItsIntervalIsNone(t *testing.T) {
-	w := newLiveDaemon(t, nil)
-	told := w.managed("soon")
-	w.hear(told, "READY=1")
-	e2e.Until(t, "the log says so", func() bool { return strings.Contains(w.log.String(), "watchdog not fed") })
-}
-
 func TestSelfLookupGoesThroughTheCacheAndNoFurther(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	w.dial().Ask("VERIFY %s", w.token())
@@ -183,7 +176,7 @@ func TestSelfLookupWorksWithoutKeys(t *testing.T) {
 		c.Projects = c.Projects[1:2]
 		c.Projects[0].BaseURL, c.Projects[0].JWKSURL = "http://127.0.0.1:9/neondb/auth", "" // nothing answers on port 9
 	})
-	if err := w.self().askWithin(t.Context(), selfCheckTimeout); err != nil {
+	if err := w.self().askInTime(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

@@ -52,6 +52,7 @@ func (f *flags) checkConfig() error {
 
 // serve runs the program until ctx ends.
 func (f *flags) serve(ctx context.Context, errs io.Writer) error {
+	program.OutliveLog()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -119,7 +120,8 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 		servers = append(servers, start(2, l.logout, logout.MaxConnections, logout.NewServer(receiver)))
 	}
 	program.Notify(program.Ready)
-	wg.Go(func() { program.Watch(ctx, s.Alive) })
+	dog := program.Watchdog{Check: s.Check, Notify: program.Notify, Log: log}
+	wg.Go(func() { dog.Run(ctx) })
 	wg.Go(func() { s.Greet(ctx) })
 	writing, written := context.WithCancel(context.WithoutCancel(ctx)) // requests in progress still write lines
 	wg.Go(func() { s.Run(writing) })

@@ -75,8 +75,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 
 // serve runs a daemon until ctx ends; SIGHUP reloads it.
 func serve(ctx context.Context, cfg config.Config, opts daemon.Options) error {
-	// If nobody reads the log any more, logging ends, not the daemon.
-	signal.Ignore(syscall.SIGPIPE)
+	program.OutliveLog()
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)

@@ -5,10 +5,17 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/coreos/go-systemd/v22/journal"
 )
+
+// OutliveLog makes the program go on when nobody reads its log any more. Without it, a write
+// to a standard error that nobody reads ends the program (SIGPIPE). It is for programs that
+// serve: others should end.
+func OutliveLog() { signal.Ignore(syscall.SIGPIPE) }
 
 // NewLogger writes one line for each event of at least the given level to w, as
 // name=value, or as a JSON object.

@@ -71,6 +71,40 @@ func TestTheDaemonsRestartCostsNoRequest(t *testing.T) {
 	}
 }
 
+// TestDeathOfTheLogsReaderEndsNeitherServer closes the other end of standard
+// error, and then makes the program log something.
+func TestDeathOfTheLogsReaderEndsNeitherServer(t *testing.T) {
+	t.Parallel()
+	w := newSystem(t)
+	secret := w.write(t, "secret", "whsec_MjQgYnl0ZXMsIGFzIG1hbnkgYXMgU3ZpeCBoYXM=\n")
+	hooks := w.write(t, "hooks.toml", fmt.Sprintf("[[project]]\nname = \"main\"\nsecrets = [%q]\n", secret))
+	for name, args := range map[string][]string{
+		"neonauth-http": {"--socket", w.path("d.sock")},
+		"hooks":         {"hooks", "--config", hooks, "--admin-socket", w.path("a.sock")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			read, write, err := os.Pipe()
+			e2e.Must(t, err)
+			socket := w.path(name + ".sock")
+			cmd := exec.Command(e2e.Program("neonauth-http"), append(args, "--listen", "unix:"+socket)...)
+			cmd.Stderr = write
+			p := e2e.Start(t, w.dir, cmd)
+			e2e.Must(t, write.Close())
+			p.Await(t, "READY=1")
+			e2e.Must(t, read.Close())
+			p.Signal(t, syscall.SIGHUP) // both log it
+			for range 5 {
+				p.AwaitListening(t, "unix", socket)
+			}
+			p.Signal(t, syscall.SIGHUP)
+			p.Signal(t, syscall.SIGTERM)
+			if status := p.AwaitEnd(t); status != 0 {
+				t.Errorf("exit status %d", status)
+			}
+		})
+	}
+}
+
 // While the daemon is away, requests do not pile up.
 func TestALongOutageIsSaidAtOnce(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -93,15 +94,17 @@ func (s *Service) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// Alive processes a request without a token, which must never be let through,
-// and reports whether the outcome is right.
-func (s *Service) Alive(ctx context.Context) bool {
+// Check processes a request without a token, which must never be let through,
+// and returns an error if the outcome is wrong.
+func (s *Service) Check(ctx context.Context) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/nginx", http.NoBody)
 	if err != nil {
-		return false
+		return err
 	}
-	f, _ := s.find(r, s.dialects[0], s.settings.Load())
-	return f.outcome == rejected && f.reason == httpauth.ReasonNoToken
+	if f, _ := s.find(r, s.dialects[0], s.settings.Load()); f.outcome != rejected || f.reason != httpauth.ReasonNoToken {
+		return fmt.Errorf("a request without a token was answered %s %s", f.outcome, f.reason)
+	}
+	return nil
 }
 
 // ServeHTTP answers one request.

@@ -91,6 +91,7 @@ func (f *flags) run(ctx context.Context, p *Program, out io.Writer, log *slog.Lo
 	case f.check:
 		return nil
 	}
+	program.OutliveLog()
 	deliveries, monitors, err := p.Open(f.listen, f.status)
 	if err != nil {
 		return err

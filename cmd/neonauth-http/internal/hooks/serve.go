@@ -57,7 +57,8 @@ func (s *Service) Serve(ctx context.Context, deliveries, monitors net.Listener) 
 		})
 	}
 	program.Notify(program.Ready)
-	wg.Go(func() { program.Watch(ctx, func(context.Context) bool { return s.Alive() }) })
+	dog := program.Watchdog{Check: s.Check, Notify: program.Notify, Log: s.log}
+	wg.Go(func() { dog.Run(ctx) })
 	wg.Go(func() { s.look(ctx) })
 	telling, told := context.WithCancel(context.WithoutCancel(ctx)) // deliveries in progress still write log lines
 	wg.Go(func() { s.Run(telling) })

@@ -263,8 +263,8 @@ func TestAFaultOfOursIsTriedAgain(t *testing.T) {
 func TestItKnowsThatItIsAlive(t *testing.T) {
 	t.Parallel()
 	s := newTestService(t, does)
-	if !s.Alive() {
-		t.Error("it takes itself for dead")
+	if err := s.Check(t.Context()); err != nil {
+		t.Error(err)
 	}
 	if page := s.scrape(); !strings.Contains(page, sample("main", "unread", badHeaders, 0)) {
 		t.Error("looking after itself is counted as a delivery")

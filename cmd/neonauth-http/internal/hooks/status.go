@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -17,8 +18,11 @@ func (s *Service) Status() http.Handler {
 	return httpserver.Monitor(func(ctx context.Context) error { return s.daemon.ready(ctx, s.names) }, s.metrics.Write)
 }
 
-// Alive reports whether this process judges a delivery without headers as it should.
-func (s *Service) Alive() bool {
-	r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: base}, Header: http.Header{}, Body: http.NoBody}
-	return s.judge(nil, r, &delivery{}) == badHeaders
+// Check judges a delivery without headers, and returns an error if the result is wrong.
+func (s *Service) Check(ctx context.Context) error {
+	r := (&http.Request{Method: http.MethodPost, URL: &url.URL{Path: base}, Header: http.Header{}, Body: http.NoBody}).WithContext(ctx)
+	if is := s.judge(nil, r, &delivery{}); is != badHeaders {
+		return fmt.Errorf("a delivery without headers was judged %s", is)
+	}
+	return nil
 }
