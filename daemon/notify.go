@@ -131,8 +131,8 @@ func (o *observer) check() {
 		is := projectHealth{p, p.KeysUsable(now), state.Upstream.Circuit}
 		o.projects[p.Name()] = is
 		was := before[p.Name()]
-		if was.project != p {
-			was.circuit = upstream.Closed // nothing else is known of a new project
+		if was.project != p { // nothing is known of a new project
+			was = projectHealth{circuit: upstream.Closed}
 		}
 		log := d.opts.Logger.With("project", p.Name())
 		if was.usable && !is.usable {

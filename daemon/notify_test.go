@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,33 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 	}
 	if n := strings.Count(w.log.String(), "keys too old to verify with"); n != 3 {
 		t.Errorf("keys of three projects that aged out were logged %d times", n)
+	}
+}
+
+// TestAProjectThatHasNoKeysYetIsNotSaidToHaveOldOnes: a reload gives the project another
+// origin, from which nothing comes.
+func TestAProjectThatHasNoKeysYetIsNotSaidToHaveOldOnes(t *testing.T) {
+	w := newLiveDaemon(t, nil)
+	e2e.Until(t, "all projects have keys", func() bool { return w.daemon.status() == "3 of 3 projects have keys" })
+	o, _ := newObserver(w)
+	o.check()
+	text, err := os.ReadFile(filepath.Join(w.dir, "neonauthd.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.upstream.Inject(standin.Any, standin.Fault{Kind: standin.Reset})
+	project := regexp.MustCompile(`(?m)^project_id = .*`)
+	w.write("neonauthd.toml", string(project.ReplaceAll(text, []byte(`project_id = "00000000-0000-4000-8000-000000000000"`))))
+	if err := w.daemon.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	o.daemon.state.Store(w.daemon.state.Load())
+	o.check()
+	if status := o.daemon.status(); !strings.HasPrefix(status, "2 of 3 projects have keys; without keys: main") {
+		t.Fatalf("the status is %q", status)
+	}
+	if strings.Contains(w.log.String(), "keys too old to verify with") {
+		t.Error("a project without keys was said to have old ones")
 	}
 }
 
