@@ -13,12 +13,12 @@
 // not replace the index: it drops writes when it is busy, keeps the first of two writes to a key that it has not
 // yet applied, refuses new entries, and compares hashes instead of keys. The index hides all of that:
 //
-//   - Get never returns a value stored under another key: all 32 bytes are compared.
-//   - Get never returns a value older than the last Set, Delete or Purge of that key that had returned when Get
+//   - GetAt never returns a value stored under another key: all 32 bytes are compared.
+//   - GetAt never returns a value older than the last Set, Delete or Purge of that key that had returned when GetAt
 //     was called. All operations on one key are linearizable, except that an entry may leave at any time.
-//   - A value just Set is there for the next Get. It stays at least until the entries Set after it fill the
+//   - A value just Set is there for the next GetAt. It stays at least until the entries Set after it fill the
 //     window, or until its group overflows.
-//   - Get waits for nothing but a shard's lock, which is never held across a wait.
+//   - GetAt waits for nothing but a shard's lock, which is never held across a wait.
 package cache
 
 import (
@@ -74,7 +74,7 @@ type Cache[V any] struct {
 	evicted  atomic.Uint64
 	refused  atomic.Uint64
 
-	mu       sync.Mutex // guards all below; taken before a shard's lock, never on the way of Get
+	mu       sync.Mutex // guards all below; taken before a shard's lock, never on the way of GetAt
 	policy   *policy[V] // nil once closed
 	window   list[V]    // the newest entries, oldest first, not yet offered to the policy
 	kept     list[V]    // entries the policy was offered; its front is where the sweep goes on
@@ -156,7 +156,7 @@ func (c *Cache[V]) PeekAt(k *Key, at time.Time) (V, bool) {
 	return e.value, true
 }
 
-// Set stores v under k for lifetime, in place of what was there: when Set has returned no Get finds the older value.
+// Set stores v under k for lifetime, in place of what was there: when Set has returned no GetAt finds the older value.
 // group names the entries that share one bound (Config.PerGroup). cost is the number of bytes that v keeps alive;
 // the cache adds its own. With a lifetime of zero or less, or a cost beyond the bound, v is not stored, and the
 // older value is gone all the same. Set waits when more is set than the eviction policy can decide on.
@@ -194,7 +194,7 @@ func (c *Cache[V]) Set(k Key, group uint64, v V, cost int64, lifetime time.Durat
 	}
 }
 
-// Delete removes k. When it has returned no Get finds a value that was Set before. A Set that runs at the same time
+// Delete removes k. When it has returned no GetAt finds a value that was Set before. A Set that runs at the same time
 // may come after it: callers that must not resurrect what they delete check the value's own validity when they read.
 func (c *Cache[V]) Delete(k Key) {
 	c.mu.Lock()
@@ -209,8 +209,8 @@ func (c *Cache[V]) Delete(k Key) {
 	policy.release(freed)
 }
 
-// Purge removes all entries, and the popularity counts of ristretto. When it has returned, no Get finds an older value.
-// The memory is free for reuse when it returns; Get is not held up meanwhile.
+// Purge removes all entries, and the popularity counts of ristretto. When it has returned, no GetAt finds an older value.
+// The memory is free for reuse when it returns; GetAt is not held up meanwhile.
 func (c *Cache[V]) Purge() {
 	policy, err := c.newPolicy()
 	if err != nil {

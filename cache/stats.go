@@ -3,7 +3,7 @@ package cache
 // Stats is a reading of a Cache's counters since New. The fields are read one after the other: while the cache is in
 // use they need not fit each other exactly.
 type Stats struct {
-	Hits, Misses uint64 // answers of Get
+	Hits, Misses uint64 // answers of GetAt
 	Sets         uint64 // calls of Set
 	Evictions    uint64 // entries that made room for others
 	Rejected     uint64 // entries that left the window and were found not worth keeping, or were too large to store

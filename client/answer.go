@@ -90,8 +90,9 @@ type Accepted struct {
 	payload string
 }
 
-// Rejected says that the daemon holds proof against the token. Do not ask again
-// with the same token: the answer will not change.
+// Rejected says that the daemon holds proof against the token. Asking again soon
+// is pointless: most reasons last for ever, and the others until what
+// protocol.md names beside each reason ("Lasting").
 type Rejected struct {
 	Reason protocol.Reason
 }

@@ -19,7 +19,7 @@ import (
 // Bounds of the metrics listener. It is for monitors, but over TCP every user of the
 // host can connect.
 const (
-	maxScrapers        = 64      // connections at once; a further one replaces the one that has been idle longest
+	maxScrapers        = 64      // connections at once; a further one takes the place of one that is behind its pace, see connlimit
 	maxScrapeHeader    = 8 << 10 // bytes of a request's head
 	scrapeReadTimeout  = 5 * time.Second
 	scrapeWriteTimeout = 10 * time.Second

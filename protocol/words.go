@@ -125,13 +125,15 @@ const (
 	ReasonMissingClaim Reason = "missing-claim"
 	// ReasonSenderConstrained: signed, but bound to a key by its cnf: no bearer token.
 	ReasonSenderConstrained Reason = "sender-constrained"
-	// ReasonClassNotAllowed: signed, for a class of users (anonymous, restricted) that the project does not admit.
+	// ReasonClassNotAllowed: for a class (anonymous or restricted users, machines, teams) or a role that the project does
+	// not admit.
 	ReasonClassNotAllowed Reason = "class-not-allowed"
 	// ReasonInsufficientScope: signed and in force, but without a scope that the project demands.
 	ReasonInsufficientScope Reason = "insufficient-scope"
 	// ReasonUserNotFound: the upstream says that the user is gone.
 	ReasonUserNotFound Reason = "user-not-found"
-	// ReasonRevoked: an operator revoked the token, its session, its user or its key.
+	// ReasonRevoked: an operator, the token's issuer or, for an API key, the upstream has revoked the token, its session,
+	// its user or its key.
 	ReasonRevoked Reason = "revoked"
 	// ReasonRejectedUpstream: the upstream refused this very token with a code that means a rejection.
 	ReasonRejectedUpstream Reason = "rejected-upstream"
@@ -221,7 +223,7 @@ const (
 const (
 	// FieldLevel is what was established: [LevelClaims] or [LevelProfile]. In the reply to LEVEL: the log level.
 	FieldLevel = "level"
-	// FieldSubject is the user's id, the token's sub.
+	// FieldSubject is the id of what [FieldPrincipal] says, a user's if it says nothing: the token's sub.
 	FieldSubject = "sub"
 	// FieldPrincipal is who the sub is: [PrincipalUser], [PrincipalMachine] or [PrincipalTeam].
 	FieldPrincipal = "principal"

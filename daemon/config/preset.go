@@ -15,7 +15,7 @@ import (
 const (
 	AllowRestricted = "restricted"
 	AllowAnonymous  = "anonymous"
-	// AllowMachine admits clients that act for themselves, with resources.
+	// AllowMachine admits clients that act for themselves: with resources, audience_claim or introspection.
 	AllowMachine = "machine"
 	// AllowTeam admits API keys that belong to a team, and to no user.
 	AllowTeam = "team"

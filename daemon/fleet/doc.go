@@ -11,9 +11,10 @@
 // engine can withhold and delay records, but cannot make a host accept anything.
 //
 // The package knows nothing of tokens, of the protocol and of HTTP. From bottom to
-// top: mark and stamp (what is shared), key and seal (how it is kept), script and
+// top: mark and stamp (what is shared), key and record (how it is kept), script and
 // engine (how the engine is spoken to), table and chain (what this host knows and
 // has heard), peer (what the others say of themselves), session (one connection:
 // exchange, then follow), announce and confirm (a change, until all have it),
-// claim (one miss of the profile cache), check (what an operator is told), fleet.
+// claim and circuit (one miss of the profile cache), check (what an operator is told),
+// options and fleet.
 package fleet

@@ -37,7 +37,7 @@ type Surroundings struct {
 	// Log gets a line for each fault that an operator may have to mend.
 	Log *slog.Logger
 	// KeysChanged is called when a key set of the project has come into force or has
-	// been confirmed; nil: nothing is called. It must return soon.
+	// been confirmed; nil: nothing is called, as in the daemon. It must return soon.
 	KeysChanged func()
 	// Ended is as in Config. It is called for keys that were withdrawn.
 	Ended func(...Ground)

@@ -72,8 +72,8 @@ func (c Counts[W]) Sum(byWord map[string]uint64) (all uint64) {
 	return all
 }
 
-// LookupCodes returns the codes that a lookup can have: all codes except those of a wrong
-// request.
+// LookupCodes returns the codes that a lookup can have: all codes except those with which a
+// request is refused before its lookup.
 func LookupCodes() []protocol.Code {
 	return slices.DeleteFunc(protocol.Codes(), func(code protocol.Code) bool {
 		switch code {

@@ -24,7 +24,7 @@ type question struct {
 	asked time.Time // when the line was read; set only if lookups are logged
 }
 
-// Refusal is why a request is refused before its lookup.
+// Refusal is why a request has no other answer than an error.
 type Refusal struct {
 	// Code is the reply's code.
 	Code protocol.Code

@@ -55,12 +55,12 @@ type Profile struct {
 	// Body is the user as one JSON object on one line: valid UTF-8, no repeated names, values as sent.
 	// Stack: the whole answer. Neon: its "user" member only, as the rest holds the session's secret. OIDC: the claims.
 	Body []byte
-	// Subject is the user's id: the one asked for, or learned from the answer (Neon).
+	// Subject is the id of the user, or of the team: the one asked for, or learned from the answer (Neon, API keys).
 	Subject string
 	// Session is the id of the session the credential belongs to (Neon); empty elsewhere. Not a secret.
 	Session string
-	// Started and Expires are when that session began (zero if the answer does not say) and when it ends (Neon); zero
-	// elsewhere.
+	// Started and Expires are when the session (Neon) or the API key (Stack) began, zero if the answer does not say, and
+	// when it ends; zero elsewhere.
 	Started, Expires time.Time
 	// Team tells that Subject is no user but a team (an API key of Stack).
 	Team bool

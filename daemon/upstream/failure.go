@@ -48,7 +48,7 @@ func (m Meaning) String() string {
 	}
 }
 
-// Error is the only error type of [Client.Keyset], [Client.Profile] and [Client.SelfTest].
+// Error is the only error type of the methods of [Client] that ask an upstream.
 //
 // Its text is made of this package's own words, codes of a closed list, and numbers. It never holds text that
 // came from the network, a URL, a token or a secret, and neither does anything that errors.Unwrap gives.

@@ -118,7 +118,7 @@ def accepted(*values: object) -> Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected(_Outcome):
-    """The daemon holds proof against the token. Asking again with the same token is pointless.
+    """The daemon holds proof against the token. Asking again soon is pointless.
 
     Attributes:
         reason: A word of the protocol's list, such as "expired". A newer daemon may

@@ -102,7 +102,7 @@ func once(seen *bool, name string, take func(string) error, value string) error 
 }
 
 func (r *requirement) takeProject(value string) error {
-	if value == "" || len(value) > protocol.MaxName || !protocol.ValidWord([]byte(value)) {
+	if !protocol.IsProject(value) {
 		return errors.New("project is no name that a project can have")
 	}
 	r.project = value

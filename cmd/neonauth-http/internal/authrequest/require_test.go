@@ -50,7 +50,7 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 		"Level=claims", "lev%65l=claims", "requires=email-verified", "require=", "require=email", "require=team:", "require=team", "require=Team:x",
 		"require=team:a&require=team:b", "require=scope:", "require=scope", "require=scope:a%20b", "require=scope:a%22", "require=scope:" + strings.Repeat("x", 129), "allow=", "allow=all", "allow=restricted,anonymous", "max-age=5", "max-age=5&level=claims",
 		"level=profile&max-age=", "level=profile&max-age=-1", "level=profile&max-age=05", "level=profile&max-age=86401", "level=profile&max-age=1s",
-		"level=profile&max-age=+5", "heard=", "heard=0", "heard=05", "heard=86401", "heard=1s", "heard=-1", "heard=5&heard=5", "project=", "project=a%20b", "project=a%0ab", "project=" + strings.Repeat("x", 33), "project=a&project=b",
+		"level=profile&max-age=+5", "heard=", "heard=0", "heard=05", "heard=86401", "heard=1s", "heard=-1", "heard=5&heard=5", "project=", "project=a%20b", "project=a:b", "project=a%0ab", "project=" + strings.Repeat("x", 33), "project=a&project=b",
 		"level=%zz", "level=claims#x", "x=" + strings.Repeat("secret", 100), "deadline=5", "fallback=claims",
 		"token-from=", "token-from=bearer", "token-from=Authorization", "token-from=authorization,sdk-header", "token-from=header:", "token-from=header:a%20b", "token-from=cookie:secret%3b",
 		"token-from=header:Authorization", "token-from=header:Cookie", "token-from=authorization&token-from=secret", "token_from=authorization",

@@ -42,7 +42,7 @@ func Rejected(reason protocol.Reason) string {
 	case protocol.ReasonUserNotFound:
 		return "the upstream has no such user: see whether the user was deleted, or is of another project"
 	case protocol.ReasonRevoked:
-		return "it, its session, its user or its key is revoked, by somebody here or by a logout token: neonauthctl revocations shows it, and unrevoke takes it back"
+		return "it, its session, its user or its key is revoked, by somebody here or by a logout token: neonauthctl revocations shows it, and unrevoke takes it back; an API key that is not listed there was revoked at the upstream"
 	case protocol.ReasonRejectedUpstream:
 		return "the upstream refuses it, so its session has ended there: have the user sign in again"
 	}
