@@ -150,7 +150,7 @@ func (k *keeper) watchOnce() error {
 	k.memory.end() // before anything else: no answer may be served without a watch
 	k.watch.Store(nil)
 	if w.up && errors.Is(err, errUnused) {
-		w.farewell()
+		w.quit()
 	}
 	return err
 }

@@ -63,7 +63,7 @@ func (w *watch) run() error {
 		if line, err = w.lines.ReadLine(); err == nil {
 			err = w.heard(line)
 		} else if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = w.lookAround()
+			err = w.endIfUnused()
 		}
 	}
 	return err
@@ -97,8 +97,8 @@ func (w *watch) write(line []byte) error {
 	return err
 }
 
-// lookAround ends the watch if there was no lookup since the last check.
-func (w *watch) lookAround() error {
+// endIfUnused ends the watch if there was no lookup since the last check.
+func (w *watch) endIfUnused() error {
 	if time.Now().Before(w.look) {
 		return nil // want interrupted the read
 	}
@@ -160,10 +160,10 @@ func (w *watch) forgotten(rev int64, raw []byte) bool {
 	return err == nil && w.memory.forget(rev, handles, false)
 }
 
-// farewell tells the daemon that nothing is kept any more, so that it need not
+// quit tells the daemon that nothing is kept any more, so that it need not
 // wait for the end of the lease. It returns when the daemon has closed the
 // connection or does not answer in time.
-func (w *watch) farewell() {
+func (w *watch) quit() {
 	var last []byte
 	if w.memory.hits.Load() > 0 {
 		last = append(w.seen(), '\n')

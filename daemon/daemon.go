@@ -35,9 +35,6 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// MaxRevocations is how many revocations can be in force at once.
-const MaxRevocations = revoke.Max
-
 // Bounds of the daemon's life.
 const (
 	// drainTimeout is how long a stopping daemon waits for lookups in flight.
@@ -248,18 +245,13 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	d.group.Go(func() { d.fleet.Run(life) })
 	d.group.Go(func() { d.access.Run(life) })
 	var serving sync.WaitGroup
-	failed := make(chan error, 3)
-	for _, s := range []struct {
-		ln    net.Listener
-		serve func(context.Context, net.Listener) error
-	}{
-		{l.Ordinary, func(ctx context.Context, ln net.Listener) error { return d.server.Serve(ctx, ln, false) }},
-		{l.Admin, func(ctx context.Context, ln net.Listener) error { return d.server.Serve(ctx, ln, true) }},
-	} {
-		if s.ln != nil {
-			serving.Go(func() { failed <- s.serve(accepting, s.ln) })
-		}
+	if l.Ordinary != nil {
+		serving.Go(func() { d.server.Serve(accepting, l.Ordinary, false) })
 	}
+	if l.Admin != nil {
+		serving.Go(func() { d.server.Serve(accepting, l.Admin, true) })
+	}
+	failed := make(chan error, 1) // of serving metrics
 	health := d.startMonitoring(ctx, life, l, failed)
 	d.opts.Notify(program.Ready + "\nSTATUS=" + d.status())
 	d.logStart(l)

@@ -100,7 +100,7 @@ func (p *page) revocations(r *revoke.List) {
 	for _, kind := range revoke.Kinds() {
 		p.Sample(name, float64(r.Count(kind)), "kind", string(kind))
 	}
-	p.Single("neonauthd_revocations_max", gauge, "How many can be in force.", MaxRevocations)
+	p.Single("neonauthd_revocations_max", gauge, "How many can be in force.", revoke.Max)
 	p.Single("neonauthd_revocations_unsaved", gauge, "1 if one is in force that a restart would forget.", truth(r.Unsaved()))
 	const faults = "neonauthd_journal_faults"
 	p.Family(faults, gauge, "1 if the journal of revocations had this fault at the start or since; the log says what it means.")

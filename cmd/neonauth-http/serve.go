@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -155,22 +156,28 @@ func (f *flags) untilEnd(ctx context.Context, hup <-chan os.Signal, s *authreque
 // and requests in progress keep the settings with which they began.
 func (f *flags) reload(s *authrequest.Service, log *slog.Logger) {
 	s.Reopen() // in any case: a log file that was moved must not be written to any more
-	set, err := authrequest.Load(f.config)
+	set, err := f.next(s)
 	if err != nil {
 		s.Kept()
 		log.Error("the configuration was not reloaded, the old one holds", "error", err)
 		return
 	}
-	if err := s.UnsafeLog(); err != nil {
-		s.Kept()
-		log.Error("the configuration was not reloaded, the old one holds", "error", err)
-		return
-	}
-	if keys := f.began.Fixed(set); len(keys) > 0 {
-		s.Kept()
-		log.Error("the configuration was not reloaded, the old one holds: " + strings.Join(keys, ", ") + " " + protocol.TextRestart)
-		return
-	}
 	s.Use(set)
 	log.Info("configuration reloaded")
+}
+
+// next returns the settings of the configuration file as it is now. The error says why they
+// cannot replace those in force.
+func (f *flags) next(s *authrequest.Service) (*authrequest.Settings, error) {
+	set, err := authrequest.Load(f.config)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.UnsafeLog(); err != nil {
+		return nil, err
+	}
+	if keys := f.began.Fixed(set); len(keys) > 0 {
+		return nil, fmt.Errorf("%s %s", strings.Join(keys, ", "), protocol.TextRestart)
+	}
+	return set, nil
 }

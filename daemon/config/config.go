@@ -216,7 +216,7 @@ func load(path string, userOf func(text []byte) (uid int)) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
 	}
-	cfg.Dir = dirOf(path)
+	cfg.Dir = filepath.Dir(path)
 	return cfg, nil
 }
 

@@ -93,7 +93,7 @@ func (f *Fleet) validate(projects []Project, report reporter) {
 		report("urls", "at most %d", MaxFleetURLs)
 	}
 	encrypted := f.validateURLs(report)
-	if f.CA != "" && !isPath(f.CA) {
+	if f.CA != "" && !secretfile.IsPath(f.CA) {
 		report("ca", "must be a path that starts with \"/\" or \"./\"")
 	} else if f.CA != "" && !encrypted {
 		report("ca", "means nothing without valkeys:// or rediss://")

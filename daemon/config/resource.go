@@ -72,14 +72,14 @@ func checkScopes(p *Project, report reporter) {
 		report("scopes", "at most %d of them", MaxScopes)
 	}
 	for _, scope := range p.Scopes {
-		if !ScopeWord(scope) {
+		if !isScope(scope) {
 			report("scopes", "%q is not one word (RFC 6749 section 3.3)", cut(scope))
 		}
 	}
 }
 
-// ScopeWord tells whether text is one scope: 1 to 128 visible ASCII characters but
+// isScope tells whether text is one scope: 1 to 128 visible ASCII characters but
 // for quotes and backslashes (RFC 6749 section 3.3).
-func ScopeWord(text string) bool {
+func isScope(text string) bool {
 	return text != "" && len(text) <= maxScopeLength && visible(text) && !strings.ContainsAny(text, `"\`)
 }

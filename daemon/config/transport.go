@@ -2,6 +2,8 @@ package config
 
 import (
 	"strings"
+
+	"github.com/neonauthd/neonauthd/internal/secretfile"
 )
 
 // checkTransport checks the settings that say how the upstream is reached: a proxy,
@@ -17,7 +19,7 @@ func (p *Project) checkTransport(report reporter) {
 		}
 		secure = secure || !strings.HasPrefix(strings.ToLower(raw), "http:")
 	}
-	if p.CA != "" && !isPath(p.CA) {
+	if p.CA != "" && !secretfile.IsPath(p.CA) {
 		report("ca", "must be a path that starts with \"/\" or \"./\"")
 	} else if p.CA != "" && !secure {
 		report("ca", "means nothing for an upstream at plain http")

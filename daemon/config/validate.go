@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -237,8 +236,3 @@ func checkURL(raw string, private bool) error {
 	}
 	return nil
 }
-
-// isPath tells whether s is the path of a file.
-func isPath(s string) bool { return strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") }
-
-func dirOf(path string) string { return filepath.Dir(path) }

@@ -329,8 +329,8 @@ func (c *claimer) open(key, value string, now int64) (profile []byte, age time.D
 		return nil, 0, errShared
 	}
 	age = time.Duration(now-a.Fetched) * time.Millisecond
-	switch {
-	case a.Project != c.ask.Project, a.Origin != c.ask.Origin, a.Subject != c.ask.Subject, a.Class != c.ask.Class, age > c.ask.MaxAge, age < -leeway, len(a.Purged) != len(c.purged):
+	if a.Project != c.ask.Project || a.Origin != c.ask.Origin || a.Subject != c.ask.Subject || a.Class != c.ask.Class ||
+		age > c.ask.MaxAge || age < -leeway || len(a.Purged) != len(c.purged) {
 		return nil, 0, errShared
 	}
 	for i, known := range c.purged {

@@ -76,9 +76,8 @@ var errMark = errors.New("a mark needs a kind, a stamp and an end, and names of 
 
 // valid reports whether the mark can be shared.
 func (m Mark) valid() error {
-	switch {
-	case m.Kind == "", max(len(m.Kind), len(m.Project), len(m.Value)) > maxNamePart,
-		m.Revoked == 0 && m.Undone == 0, m.At < 0, m.Until <= 0, m.Revoked > MaxStamp, m.Undone > MaxStamp:
+	if m.Kind == "" || max(len(m.Kind), len(m.Project), len(m.Value)) > maxNamePart ||
+		m.Revoked == 0 && m.Undone == 0 || m.At < 0 || m.Until <= 0 || m.Revoked > MaxStamp || m.Undone > MaxStamp {
 		return errMark
 	}
 	return nil

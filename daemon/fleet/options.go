@@ -71,8 +71,7 @@ func (o *Options) Same(other Options) bool {
 }
 
 func (o *Options) check() error {
-	switch {
-	case o.Name == "" || len(o.Keys) == 0 || len(o.URLs) == 0 || o.Journal == nil || o.ID == "" || len(o.ID) > 64 || o.Now == nil:
+	if o.Name == "" || len(o.Keys) == 0 || len(o.URLs) == 0 || o.Journal == nil || o.ID == "" || len(o.ID) > 64 || o.Now == nil {
 		return errors.New("a fleet needs a name, a key, a URL, a journal, a host's id of at most 64 bytes and a clock")
 	}
 	if o.Log == nil {

@@ -63,7 +63,7 @@ func (r *Resolver) Logout(ctx context.Context, l *Lookup) Ending {
 	case !r.timely(r.now()):
 		return ending(unknown(protocol.CodeUnavailable, 0))
 	}
-	l.kind, l.digest, l.ends = signed, DigestOf(l.Token), true
+	l.kind, l.digest, l.logout = signed, DigestOf(l.Token), true
 	if !r.Admit(l) {
 		return ending(Busy())
 	}

@@ -50,7 +50,7 @@ type Lookup struct {
 	names       *names    // of an opaque credential; nil for other kinds
 	notAdmitted bool      // an API key of a team, and the project does not admit those
 
-	ends bool // Token is a logout token, which ends a session and is never accepted as a token
+	logout bool // Token is a logout token, which is never accepted as a token
 }
 
 // kind is the kind of a credential by its form. The zero value is malformed.
@@ -135,7 +135,7 @@ func (l *Lookup) introspects(e *entry) bool {
 
 // rules returns the rules for the credential; nil while the project's issuer is not known.
 func (l *Lookup) rules() *keyset.Policy {
-	if l.ends {
+	if l.logout {
 		return l.Project.logout.Load()
 	}
 	return l.Project.rules()
@@ -150,10 +150,6 @@ func (l *Lookup) keys(now time.Time) (current *keyring.Snapshot, usable bool) {
 	current = l.Project.keys.Snapshot()
 	return current, current.Usable(now)
 }
-
-// OnlyUpstream reports whether only the upstream can judge the credential. It is valid
-// after Recall.
-func (l *Lookup) OnlyUpstream() bool { return l.kind == opaque }
 
 // Digest returns the key of the credential in memory. It is valid after Recall, and zero
 // for a malformed credential.

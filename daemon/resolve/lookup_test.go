@@ -24,7 +24,7 @@ func TestWhatALookupGoesByIsItsOwn(t *testing.T) {
 		line := []byte(credential)
 		l := Lookup{Project: k.project(project), Token: line}
 		l.classify()
-		if !l.OnlyUpstream() {
+		if l.kind != opaque {
 			t.Fatalf("%s: a credential that is meant for the upstream is of kind %d", project, l.kind)
 		}
 		own := l

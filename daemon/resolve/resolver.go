@@ -247,11 +247,11 @@ func (r *Resolver) stands(l *Lookup, no rejection, now time.Time) bool {
 // asker has used up its share. After Admit has returned true, call Leave when the lookup
 // is answered.
 func (r *Resolver) Admit(l *Lookup) bool {
-	if l.OnlyUpstream() && !r.sessions.Allow(l.Asker) {
-		return false
-	}
 	of := r.places.local
-	if l.OnlyUpstream() {
+	if l.kind == opaque {
+		if !r.sessions.Allow(l.Asker) {
+			return false
+		}
 		of = r.places.upstream
 	}
 	if !of.TakeFor(l.Asker) {

@@ -46,8 +46,8 @@ func TestAFailingAcceptIsTriedAgainWithPatience(t *testing.T) {
 			log := &e2e.Output{}
 			s := &Server{counters: NewCounters(nil), log: slog.New(slog.NewTextHandler(log, nil))}
 			ctx, stop := context.WithCancel(context.Background())
-			ended := make(chan error, 1)
-			go func() { ended <- s.Serve(ctx, ln, false) }()
+			var serving sync.WaitGroup
+			serving.Go(func() { s.Serve(ctx, ln, false) })
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
 			ln.mu.Lock()
@@ -68,9 +68,7 @@ func TestAFailingAcceptIsTriedAgainWithPatience(t *testing.T) {
 			}
 			time.Sleep(acceptMaxBackoff) // now the server waits for a connection
 			stop()
-			if err := <-ended; err != nil {
-				t.Errorf("%v: %v", errno, err)
-			}
+			serving.Wait()
 		})
 	}
 }

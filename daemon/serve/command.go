@@ -34,7 +34,7 @@ func (c *conn) command(r *protocol.Request) bool {
 	return true
 }
 
-// simple answers a verb that takes no arguments and changes nothing.
+// simple answers a verb that takes no arguments and changes nothing. It reports whether it answered OK.
 func (c *conn) simple(r *protocol.Request) bool {
 	if refused := TakesNothing(r); refused != nil {
 		c.refuse(r.Tag, refused)
@@ -44,7 +44,8 @@ func (c *conn) simple(r *protocol.Request) bool {
 	return true
 }
 
-// quit answers after all earlier requests, and ends the connection.
+// quit answers after all earlier requests. It reports whether the connection goes on, as it does after a QUIT with
+// arguments.
 func (c *conn) quit(r *protocol.Request) bool {
 	if TakesNothing(r) == nil {
 		c.out.flush()

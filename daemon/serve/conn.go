@@ -162,9 +162,9 @@ func (c *conn) drain(grace time.Duration) {
 	_ = c.net.SetReadDeadline(time.Now().Add(grace))
 }
 
-// deafen stops, on its first call, that more can arrive. From then on the peer's writes fail, so no line is accepted
-// from the peer and then not answered. Bytes that have arrived can still be read (on Linux; other systems may drop
-// them).
+// deafen makes sure that nothing more arrives: from then on the peer's writes fail, so no line is accepted from the peer
+// and then not answered. Bytes that have arrived can still be read (on Linux; other systems may drop them). Only the
+// first call does anything; deafen reports whether it did.
 func (c *conn) deafen() bool {
 	u, ok := c.net.(*net.UnixConn)
 	if !ok || c.deaf {

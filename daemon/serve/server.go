@@ -145,7 +145,7 @@ func (s *Server) SetTerms(t *Terms) { s.terms.Store(t) }
 
 // Serve accepts connections on ln, the admin socket or the ordinary one, until ctx ends or ln
 // is closed. When it returns, no more connections come; Drain ends those that are open.
-func (s *Server) Serve(ctx context.Context, ln net.Listener, admin bool) error {
+func (s *Server) Serve(ctx context.Context, ln net.Listener, admin bool) {
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
 	backoff := acceptMinBackoff
@@ -157,7 +157,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, admin bool) error {
 			s.open(ctx, nc, admin)
 			continue
 		case ctx.Err() != nil, errors.Is(err, net.ErrClosed):
-			return nil
+			return
 		}
 		// Out of file descriptors or memory: open connections go on. A retry without a pause
 		// would make it worse.
@@ -167,7 +167,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, admin bool) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-time.After(backoff):
 		}
 		backoff = min(2*backoff, acceptMaxBackoff)

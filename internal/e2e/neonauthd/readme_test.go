@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/neonauthd/neonauthd/daemon"
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -286,7 +286,7 @@ func TestReadmeLimitsAreTheCodes(t *testing.T) {
 		fmt.Sprintf("a key set %d KiB and %d keys.", constant(t, "daemon/upstream/config.go", "MaxKeysetBody")/kib, constant(t, "daemon/keyset/parse.go", "MaxKeys")),
 		fmt.Sprintf("By default %d MiB of cache", cfg.Cache.MaxBytes/mib),
 		fmt.Sprintf("%d connections, %d of one user, %d lookups in flight on one connection", cfg.Limits.Connections, cfg.Limits.ConnectionsPerUID, cfg.Limits.InFlightPerConnection),
-		fmt.Sprintf("%d %03d revocations", daemon.MaxRevocations/1000, daemon.MaxRevocations%1000),
+		fmt.Sprintf("%d %03d revocations", revoke.Max/1000, revoke.Max%1000),
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the limits are %q, and the README has\n%s", want, text)

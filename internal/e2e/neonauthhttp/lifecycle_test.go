@@ -201,7 +201,7 @@ func TestReloadAppliesAllOrNothing(t *testing.T) {
 		t.Error(m)
 	}
 	w.http.Stop(t) // its log is complete now
-	if !strings.Contains(w.http.Written(), "was not reloaded, the old one holds: keep, log_format "+protocol.TextRestart) {
+	if !strings.Contains(w.http.Written(), `was not reloaded, the old one holds" error="keep, log_format `+protocol.TextRestart) {
 		t.Error("the operator is not told:", w.http.Written())
 	}
 }

@@ -24,8 +24,8 @@ const (
 	drainTimeout = 20 * time.Second
 )
 
-// server makes an HTTP server with the limits of this package.
-func server(h http.Handler) *http.Server {
+// newServer makes an HTTP server with the limits of this package.
+func newServer(h http.Handler) *http.Server {
 	return httpserver.New(h, httpserver.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Header: maxHeader})
 }
 
@@ -46,7 +46,7 @@ func (s *Service) Serve(ctx context.Context, deliveries, monitors net.Listener) 
 		if one.ln == nil {
 			continue
 		}
-		server := server(one.h)
+		server := newServer(one.h)
 		servers = append(servers, server)
 		ln := connlimit.Bound(server, one.ln, one.conns, s.metrics.refused.Inc)
 		wg.Go(func() {

@@ -97,7 +97,7 @@ func (s *steerer) ask(ctx context.Context, project string, verb protocol.Verb, u
 	if err != nil {
 		return reach{}, err
 	}
-	reply, err := s.patiently(ctx, func() (*protocol.Reply, error) {
+	reply, err := s.acrossRestart(ctx, func() (*protocol.Reply, error) {
 		return s.client.AskWith(ctx, verb, &fields, "subject", string(protocol.AppendValue(nil, user)))
 	})
 	if err != nil {
@@ -109,9 +109,9 @@ func (s *steerer) ask(ctx context.Context, project string, verb protocol.Verb, u
 	return readReach(reply), nil
 }
 
-// patiently asks again if the daemon cannot be reached or ends before it answers. The verbs
+// acrossRestart asks again if the daemon cannot be reached or ends before it answers. The verbs
 // can be repeated without harm.
-func (s *steerer) patiently(ctx context.Context, ask func() (*protocol.Reply, error)) (*protocol.Reply, error) {
+func (s *steerer) acrossRestart(ctx context.Context, ask func() (*protocol.Reply, error)) (*protocol.Reply, error) {
 	waiting, cancel := context.WithTimeout(ctx, restartWait)
 	defer cancel()
 	return retry.Ask(waiting, restartPause, ask)

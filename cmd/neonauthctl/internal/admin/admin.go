@@ -3,6 +3,7 @@
 package admin
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -53,10 +54,7 @@ if anything is wrong, nothing. Caches, connections and lookups in progress stay.
 		coverCommand(s, protocol.REVOKE), coverCommand(s, protocol.UNREVOKE), revocationsCommand(s), purgeCommand(s), reload, level, fleetCommand(s),
 	}
 	for _, cmd := range cmds {
-		cmd.Long = strings.TrimSpace(cmd.Long + "\n\nIt asks the admin socket.")
-		if cmd.Long == "It asks the admin socket." {
-			cmd.Long = cmd.Short + ". It asks the admin socket."
-		}
+		cmd.Long = cmp.Or(cmd.Long, cmd.Short+".") + "\n\nIt asks the admin socket."
 	}
 	return cmds
 }
