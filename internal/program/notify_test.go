@@ -55,14 +55,20 @@ func (f *fed) run(t *testing.T, limit string, during func()) {
 	})
 }
 
+// after lets time pass by the clock of the bubble, and returns how often the service manager was told something
+// meanwhile.
+func (f *fed) after(span time.Duration) int64 {
+	time.Sleep(span)
+	synctest.Wait()
+	return f.told.Swap(0)
+}
+
 func TestAWatchdogIsFedWhileTheProgramWorks(t *testing.T) {
 	var f fed
 	f.run(t, "6000000", func() { // 6 s
 		wait := func(span time.Duration, told int64) {
 			t.Helper()
-			time.Sleep(span) // by the clock of the bubble
-			synctest.Wait()
-			if n := f.told.Swap(0); n != told {
+			if n := f.after(span); n != told {
 				t.Errorf("told %d times, want %d", n, told)
 			}
 		}
@@ -81,16 +87,18 @@ func TestAWatchdogIsFedWhileTheProgramWorks(t *testing.T) {
 
 func TestNobodyIsFedWithoutAWatchdog(t *testing.T) {
 	var f fed
-	f.run(t, "", func() { time.Sleep(time.Hour) })
-	if f.told.Load() != 0 || f.log.Len() != 0 {
-		t.Errorf("told %d times, logged %q", f.told.Load(), f.log.String())
+	var told int64
+	f.run(t, "", func() { told = f.after(time.Hour) })
+	if told != 0 || f.log.Len() != 0 {
+		t.Errorf("told %d times, logged %q", told, f.log.String())
 	}
 }
 
 func TestAWatchdogWhoseTimeCannotBeReadIsLogged(t *testing.T) {
 	var f fed
-	f.run(t, "soon", func() { time.Sleep(time.Hour) })
-	if f.told.Load() != 0 || !strings.Contains(f.log.String(), "mend WatchdogSec=") {
-		t.Errorf("told %d times, logged %q", f.told.Load(), f.log.String())
+	var told int64
+	f.run(t, "soon", func() { told = f.after(time.Hour) })
+	if told != 0 || !strings.Contains(f.log.String(), "mend WatchdogSec=") {
+		t.Errorf("told %d times, logged %q", told, f.log.String())
 	}
 }
