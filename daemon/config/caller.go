@@ -28,7 +28,7 @@ func (r *Caller) validate(c *Config, report reporter) {
 		}
 	}
 	for _, path := range r.Withhold {
-		if path == "" || slices.Contains(strings.Split(path, "."), "") {
+		if path != strings.TrimSpace(path) || slices.Contains(strings.Split(path, "."), "") { // it would withhold nothing
 			report("withhold", "%q is not a path of member names joined by dots, such as \"selected_team.server_metadata\"", cut(path))
 		}
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -185,6 +186,10 @@ func (p *Project) validate(report reporter) {
 		report("secret_server_key", "%s", fault)
 	}
 	checkAudienceClaim(p, report)
+	checkNames("audiences", cmp.Or(p.AudienceClaim, AudienceClaimAud), p.Audiences, report)
+	if p.Preset != "stack" { // which has URLs there
+		checkNames("issuers", "iss", p.Issuers, report)
+	}
 	checkLogout(p, report)
 	p.validateRhythm(report)
 }

@@ -228,6 +228,9 @@ func chosen(fields, claims *[]string) (*selection, error) {
 	s := &selection{recent: newRecent()}
 	if claims != nil {
 		s.claims = append([]string{}, *claims...)
+		if i := slices.IndexFunc(s.claims, func(name string) bool { return strings.TrimSpace(name) == "" }); i >= 0 {
+			return s, fmt.Errorf("claims: entry %d is empty, and must be the name of a claim", i+1)
+		}
 	}
 	names := fieldNames()
 	if fields == nil {
