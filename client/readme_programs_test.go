@@ -39,6 +39,7 @@ func goProgram(b block) (text string, ok bool) {
 
 import (
 	"fmt"
+	"log"
 	"net/http"
 
 	"github.com/neonauthd/neonauthd/client/middleware"
@@ -48,15 +49,16 @@ func main() {
 ` + b.text + "}\n", true
 }
 
-// startGo builds a program that listens on port 8080, gives it a free port instead, and starts it.
+// startGo builds a program that listens on port 8080, gives it a free port instead, and starts it. The program has to say why it
+// ends: ListenAndServe returns only with an error, for example because another program has the port.
 func (r *reader) startGo(t *testing.T, text string) string {
 	t.Helper()
-	const listens = `http.ListenAndServe("127.0.0.1:8080", nil)`
+	const listens = `log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))`
 	if strings.Count(text, listens) != 1 {
 		t.Fatalf("it does not say %s", listens)
 	}
 	files := map[string]string{
-		"main.go": strings.Replace(text, listens, "listenAnywhere()", 1),
+		"main.go": strings.Replace(text, listens, "log.Fatal(listenAnywhere())", 1),
 		"listen.go": `package main
 
 import (
@@ -65,13 +67,13 @@ import (
 	"net/http"
 )
 
-func listenAnywhere() {
+func listenAnywhere() error {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		panic(err)
+		return err
 	}
 	fmt.Println("listening on http://" + ln.Addr().String())
-	panic(http.Serve(ln, nil))
+	return http.Serve(ln, nil)
 }
 `,
 	}
