@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 
 import { bearer, cookie, from, guard, metadata } from 'neonauthd/fetch'
@@ -44,6 +45,15 @@ test('a guard by itself says how a request is refused, or nothing', async () => 
   assert.equal(from(good).user.id, 'ada')
   const response = await judge(old)
   assert.deepEqual([response.status, await response.text(), from(old)], [401, 'Unauthorized\n', undefined])
+})
+
+test('the lines of the README for handlers without a wrapper are complete', async () => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  const code = /^\| SvelteKit, Remix \|.*\| (.*) \|$/m.exec(readme)[1].match(/`[^`]+`/g).map((span) => span.slice(1, -1)).join('\n')
+  const handler = new Function('guard', 'request', `return (async () => {\n${code}\nreturn 'page'\n})()`)
+  const asking = () => guard({ client: fake() })
+  assert.equal(await handler(asking, withToken('good')), 'page')
+  assert.equal((await handler(asking, withToken('old'))).status, 401)
 })
 
 test('what a handler takes besides the request is handed on', async () => {
