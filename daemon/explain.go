@@ -20,6 +20,14 @@ type explanation struct {
 	Cache    cacheReport   `json:"cache"`
 	Upstream upstreamStats `json:"upstream"`
 	HTTP     int           `json:"http"`
+	SameKeys *sameKeys     `json:"same_keys,omitempty"`
+}
+
+// sameKeys is the answer to a lookup that fetches the key set first and finds it unchanged.
+type sameKeys struct {
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason"`
+	HTTP    int    `json:"http"`
 }
 
 type check struct {
@@ -57,6 +65,9 @@ func (a *admin) explain(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 		Cache:    cacheReport{Verdict: is.Cache.Verdict, Profile: is.Cache.Profile},
 		Upstream: upstreamReport(p.State(now), now),
 		HTTP:     is.Outcome.HTTPStatus(),
+	}
+	if is.SameKeys != nil {
+		x.SameKeys = &sameKeys{is.SameKeys.Status().Name(), is.SameKeys.Word(), is.SameKeys.HTTPStatus()}
 	}
 	for _, c := range is.Checks {
 		x.Checks = append(x.Checks, check{c.Name, c.Result.String(), c.Detail, c.Is, c.Wants})

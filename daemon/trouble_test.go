@@ -101,6 +101,32 @@ func TestEXPLAINSaysWhichKeysWereLeftOut(t *testing.T) {
 	}
 }
 
+// TestEXPLAINSaysWhatALookupAnswersThatFetchesTheKeysFirst, if they have not changed.
+func TestEXPLAINSaysWhatALookupAnswersThatFetchesTheKeysFirst(t *testing.T) {
+	w := newLiveDaemon(t, nil)
+	w.dial().Ask("VERIFY %s", w.token()) // then there are keys
+	for reason, spec := range map[string]standin.TokenSpec{
+		"bad-signature": {Forged: true},
+		"unknown-key":   {Header: map[string]any{"kid": "stranger"}},
+	} {
+		w.clock.advance(time.Minute) // past the cooldown
+		token := w.upstream.StackToken(spec)
+		x, detail := w.explained("main", token, "refresh")
+		if x.Outcome != "unknown" || x.Reason != "keys-pending" || x.SameKeys == nil || *x.SameKeys != (sameKeys{"rejected", reason, 401}) {
+			t.Errorf("%s: %s %s, %+v", reason, x.Outcome, x.Reason, x.SameKeys)
+		}
+		if !strings.HasPrefix(detail, "skip: a lookup would have the key set fetched first") || !strings.HasSuffix(detail, "the answer is NO "+reason) {
+			t.Error(detail)
+		}
+		if reply := w.dial().Ask("VERIFY %s", token); reply != "NO "+reason {
+			t.Errorf("%s: VERIFY answers %s", reason, reply)
+		}
+		if x, _ := w.explained("main", token, ""); x.Outcome != "rejected" || x.Reason != reason || x.SameKeys != nil {
+			t.Errorf("%s: after the fetch %s %s, %+v", reason, x.Outcome, x.Reason, x.SameKeys)
+		}
+	}
+}
+
 // TestAProfileThatCannotBeUsedIsToldByKind, in the log and in EXPLAIN. Half a
 // surrogate pair does not make a profile unusable.
 func TestAProfileThatCannotBeUsedIsToldByKind(t *testing.T) {

@@ -126,6 +126,7 @@ func answerAdmin(r *protocol.Request) string {
 		"KEYS project=other":                     `OK {"projects":[{"name":"other","fetched":0,"source":"none","keys":[],"skipped":[]}]}`,
 		"EXPLAIN " + good:                        `OK {"outcome":"accepted","reason":"","checks":[{"check":"shape","result":"pass","detail":"three segments"},{"check":"exp","result":"pass","detail":"in 57 s"}],"http":200}`,
 		"EXPLAIN " + tokens()["expired"]:         `OK {"outcome":"rejected","reason":"expired","checks":[{"check":"issuer","result":"pass","detail":"one","is":"here","wants":"here"},{"check":"exp","result":"fail","detail":"past","is":"3 s ago","wants":"later"}],"http":401}`,
+		"EXPLAIN " + tokens()["stale"]:           `OK {"outcome":"unknown","reason":"keys-pending","checks":[],"http":503,"same_keys":{"outcome":"rejected","reason":"bad-signature","http":401}}`,
 		"EXPLAIN " + tokens()["down"]:            `OK {"outcome":"unknown","reason":"keys-pending","checks":[],"http":503}`,
 		"REVOKE token " + good:                   "OK changed=1 entries=1",
 		"REVOKE subject a%20b":                   "OK changed=0 entries=4",

@@ -19,6 +19,9 @@ type Explanation struct {
 	Checks  []Check     // in the order of the checks
 	Key     *keyset.Key // the project's key that the token names or that signed it; nil if there is none
 	Cache   Cached
+	// SameKeys is the outcome of a lookup that fetches the key set first and finds it
+	// unchanged; nil if a lookup would not fetch it. Outcome is then keys-pending.
+	SameKeys *protocol.Outcome
 }
 
 // Cached says whether memory has the credential's verdict and profile.
@@ -39,6 +42,9 @@ func (r *Resolver) Explain(l *Lookup) Explanation {
 	case signed:
 		x.Outcome = r.explainToken(l, v, recalled)
 		x.Key, x.Checks = t.token.Key, t.checks()
+		if t.fetches && x.Outcome.Code() == protocol.CodeKeysPending {
+			x.SameKeys = &t.outcome
+		}
 	case opaque:
 		r.explainOpaque(l)
 		x.Outcome, x.Checks = v.Outcome, t.rest

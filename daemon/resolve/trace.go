@@ -28,6 +28,7 @@ type trace struct {
 	at      time.Time        // when the token was judged
 	token   keyset.Trace     // how the checks of the token went
 	outcome protocol.Outcome // of the checks of the token
+	fetches bool             // a lookup would have the key set fetched before it answers with outcome
 	rest    []Check          // the other checks, in their order
 }
 
@@ -58,7 +59,10 @@ func (t *trace) verify(l *Lookup, set *keyset.Set, now time.Time) (claims keyset
 func (t *trace) sought(f keyring.SeekResult) {
 	switch f {
 	case keyring.Pending:
-		t.note("refresh", keyset.NotReached, "a lookup would have the key set fetched, at most once per cooldown")
+		if t != nil {
+			t.fetches = true
+			t.note("refresh", keyset.NotReached, "a lookup would have the key set fetched first, at most once per cooldown; if its keys are still the same, the answer is "+t.outcome.String())
+		}
 	case keyring.Absent:
 		t.note("refresh", keyset.Failed, "no key of this upstream is the one, as it said within the cooldown")
 	case keyring.Changed: // another round follows

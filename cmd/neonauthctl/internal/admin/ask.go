@@ -62,6 +62,15 @@ func printObject(s *cli.Settings, object []byte) error {
 	return s.PrintTree(object)
 }
 
+// explained is what this program reads of a daemon's explanation.
+type explained struct {
+	Outcome, Reason string
+	SameKeys        *struct {
+		Outcome, Reason string
+		HTTP            int
+	} `json:"same_keys"`
+}
+
 // explain prints an explanation. The outcome for the token is the exit code.
 func explain(s *cli.Settings, cmd *cobra.Command, token cli.Token) error {
 	if !token.Askable() {
@@ -71,11 +80,11 @@ func explain(s *cli.Settings, cmd *cobra.Command, token cli.Token) error {
 	if err != nil {
 		return err
 	}
-	var said struct{ Outcome, Reason string }
+	var said explained
 	if err := json.Unmarshal(r.Rest, &said); err != nil {
 		return errors.New("the daemon's explanation cannot be read")
 	}
-	object, err := withAdvice(r.Rest, said.Outcome, said.Reason, token.Finding)
+	object, err := withAdvice(r.Rest, said, token.Finding)
 	if err != nil {
 		return err
 	}
@@ -93,19 +102,26 @@ func explain(s *cli.Settings, cmd *cobra.Command, token cli.Token) error {
 
 // withAdvice adds to a daemon's explanation what the text looks like, and what
 // to do.
-func withAdvice(object []byte, outcome, reason string, looks credential.Finding) ([]byte, error) {
+func withAdvice(object []byte, said explained, looks credential.Finding) ([]byte, error) {
 	var add struct {
 		Given string `json:"given,omitempty"`
 		Next  string `json:"next"`
 	}
-	switch outcome {
-	case "accepted":
-		return object, nil
-	case "rejected":
+	rejected := func(reason string) {
 		looks = advice.Looks(protocol.Reason(reason), looks)
 		add.Given, add.Next = looks.Is, cmp.Or(looks.Next, advice.Explained(protocol.Reason(reason)))
+	}
+	switch same := said.SameKeys; {
+	case said.Outcome == "accepted":
+		return object, nil
+	case said.Outcome == "rejected":
+		rejected(said.Reason)
+	case same != nil && same.Outcome == "rejected":
+		// The daemon's keys may be fine: the answer is unknown because explain asks nobody.
+		rejected(same.Reason)
+		add.Next = fmt.Sprintf("a lookup fetches the key set first; if it has the same keys, the token is rejected as %s (HTTP %d): %s", same.Reason, same.HTTP, add.Next)
 	default:
-		add.Next = advice.Unknown(protocol.Code(reason))
+		add.Next = advice.Unknown(protocol.Code(said.Reason))
 	}
 	more, err := json.Marshal(add)
 	if err != nil {

@@ -92,7 +92,7 @@ func Unknown(code protocol.Code) string {
 	case protocol.CodeDeadline:
 		return "the upstream takes longer than this command waits: repeat it, or give it more time with --timeout"
 	case protocol.CodeKeysPending:
-		return "look at the keys: neonauthctl keys shows when they come"
+		return "ask again in a moment: the key set is fetched for it at most once per jwks_cooldown (30s, if not set); if it stays so, neonauthctl keys shows why fetches fail"
 	}
 	return "the daemon's log (journalctl -u neonauthd) may tell more"
 }
