@@ -6,13 +6,14 @@ import asyncio
 import copy
 import json
 import logging
+import re
 import unittest
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
 from unittest import mock
 
-from neonauthd import Accepted, Unknown, asgi, wsgi
+from neonauthd import Accepted, AsyncClient, Client, Unknown, asgi, wsgi
 from neonauthd._errors import BrokenError
 from neonauthd._guard import shared_async_client, shared_client
 from neonauthd._keeper import Keeper
@@ -107,6 +108,22 @@ class WhatOptionsAre(unittest.TestCase):
             with self.subTest(lookup=lookup), self.assertRaises(ValueError):
                 wsgi.Guard(cast(Any, None), lookup=lookup)
         wsgi.Guard(cast(Any, None), profile=True, lookup={"max_age": 0, "fallback": "claims", "project": "shop", "heard": 5, "deadline": 0.5})
+
+    def test_a_client_of_the_wrong_kind_is_refused_when_the_guard_is_made(self) -> None:
+        class Half(FakeClient):
+            async def profile(self, *args: Any, **options: Any) -> Any: ...  # type: ignore[override]
+
+        threads, asyncio_ = "write client=Client(...)", "write client=AsyncClient(...)"
+        guards: list[tuple[Any, Any, str]] = [
+            (wsgi.Guard, AsyncClient(), threads), (wsgi.Guard, FakeAsyncClient(), threads), (wsgi.Guard, mock.AsyncMock(), threads),
+            (wsgi.Guard, Half(), threads), (asgi.Guard, Client(), asyncio_),
+            (wsgi.Guard, FakeClient, "client is no client"), (asgi.Guard, FakeAsyncClient, "client is no client"),
+        ]  # fmt: skip
+        for guard, client, says in guards:
+            with self.subTest(guard=guard, client=client), self.assertRaisesRegex(TypeError, re.escape(says)):
+                guard(None, client=client)
+        for guard, client in ((wsgi.Guard, FakeClient()), (asgi.Guard, FakeAsyncClient()), (asgi.Guard, FakeClient())):
+            guard(cast(Any, None), client=client)
 
     def test_a_client_that_was_never_made_ends_in_silence(self) -> None:
         Keeper.__new__(Keeper).__del__()
@@ -266,7 +283,9 @@ class Answers(unittest.TestCase):
     def test_what_is_no_answer_lets_nobody_in(self) -> None:
         for wrong in (None, True, object(), "accepted"):
             fake = mock.Mock(verify=lambda token, wrong=wrong: wrong, socket=None)
-            self.assertEqual(ask(fake, "ada")[0], 503)
+            with self.assertLogs("neonauthd") as logs:
+                self.assertEqual(ask(fake, "ada")[0], 503)
+            self.assertIn(f"the client of the guard has returned a {type(wrong).__name__}, which is no answer", logs.output[0])
         broken = mock.Mock(verify=lambda token: Unknown(BrokenError()), socket=None)
         with self.assertLogs("neonauthd"):
             self.assertEqual(ask(broken, "ada")[0], 503)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import enum
 import functools
-import inspect
 import os
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, cast
 
 from ._answer import Accepted, Answer, Rejected, Unknown
 from ._asker import Asker, AsyncAsker
 from ._async_client import AsyncClient
 from ._client import Client
+from ._errors import GarbledError
 from ._lookup import check_lookup
 from ._refusal import Refusal, better, denied, refusal_of
 from ._requirements import Kind, Requirements
@@ -57,6 +58,38 @@ def shared_client() -> Client:
 def shared_async_client() -> AsyncClient:
     """The same for asyncio. Its client has its own connections for each event loop."""
     return _async_client_of(_default_socket())
+
+
+def client_for_threads(client: Asker | None) -> Asker:
+    """Returns the client of a guard that waits for each answer; None: the shared one.
+
+    Raises TypeError for a client for asyncio: nobody would await its answers, and every
+    request would be refused.
+    """
+    if client is None:
+        return shared_client()
+    if any(iscoroutinefunction(getattr(client, name, None)) for name in _LOOKUPS):
+        raise TypeError(
+            "neonauthd: this client is for asyncio, and the guard or its view is not:"
+            " write client=Client(...), in a test client=FakeClient()"
+        )
+    return client
+
+
+def client_for_asyncio(client: AsyncAsker | None) -> AsyncAsker:
+    """Returns the client of a guard for asyncio; None: the shared one.
+
+    Raises TypeError for a Client: all tasks of the event loop would stand still while
+    it waits for the daemon.
+    """
+    if client is None:
+        return shared_async_client()
+    if isinstance(client, Client):
+        raise TypeError("neonauthd: this client is for threads, and would block the event loop: write client=AsyncClient(...)")
+    return client
+
+
+_LOOKUPS = ("verify", "profile")
 
 
 def _default_socket() -> str:
@@ -178,7 +211,7 @@ class Rules(Generic[Request]):
         _check(optional, options)
         if not callable(allow):
             raise TypeError("neonauthd: allow is not a function of a request and an answer")
-        if not all(callable(getattr(client, name, None)) for name in ("verify", "profile")):
+        if isinstance(client, type) or not all(callable(getattr(client, name, None)) for name in _LOOKUPS):
             raise TypeError("neonauthd: client is no client: write client=Client(socket=...), or leave it out")
         profile = options.get("profile", False)
         self._values_of = values_of
@@ -257,18 +290,20 @@ class Rules(Generic[Request]):
             answer = better(answer, (yield token))
             if not isinstance(answer, Rejected):
                 break
+        if isinstance(answer, Accepted):
+            return Verdict(self._requirements.refusal(answer.user), answer)
+        if not isinstance(answer, (Rejected, Unknown)):  # a fault of the program, of which a 503 alone would say nothing
+            answer = Unknown(GarbledError(f"the client of the guard has returned a {type(answer).__name__}, which is no answer"))
         if isinstance(answer, Unknown):
             self._on_unknown(request, answer)
-        if not isinstance(answer, Accepted):
-            return Verdict(refusal_of(answer), answer)
-        return Verdict(self._requirements.refusal(answer.user), answer)
+        return Verdict(refusal_of(answer), answer)
 
 
 T = TypeVar("T")
 
 
 async def _awaited(value: T | Awaitable[T]) -> T:
-    return cast(T, await value) if inspect.isawaitable(value) else cast(T, value)
+    return cast(T, await value) if isawaitable(value) else cast(T, value)
 
 
 def only(place: str, values_of: Callable[[Request], HeaderValues]) -> Callable[[Request], str | Found]:

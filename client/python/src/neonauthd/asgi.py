@@ -110,7 +110,7 @@ class Guard:
         _guard.check_refuse(refuse)
         self._refuse = refuse
         self._rules: _guard.Rules[Scope] = _guard.Rules(
-            values_of, _guard.shared_async_client() if client is None else client, allow, optional, **options
+            values_of, _guard.client_for_asyncio(client), allow, optional, **options
         )
 
     @_guard.held("write app.add_middleware(Guard), or app = Guard(app), with the options by name")

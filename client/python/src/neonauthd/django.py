@@ -110,10 +110,10 @@ class _Gate:
         refuse: Callable[[HttpRequest, Refusal, Answer | None], HttpResponseBase] | None = None,
         **options: Unpack[_guard.Options[HttpRequest]],
     ) -> None:
-        if client is None:
-            client = _guard.shared_async_client() if asynchronous else _guard.shared_client()
-        elif not asynchronous and iscoroutinefunction(getattr(client, "verify", None)):
-            raise TypeError("neonauthd: this client is for asyncio, and the view or the application is not")
+        if not asynchronous:
+            client = _guard.client_for_threads(cast("Asker | None", client))
+        elif client is None:  # a given one may be for threads: an application that has both kinds of views has one setting
+            client = _guard.shared_async_client()
         _guard.check_refuse(refuse)
         self._refuse = refuse
         # Django calls a view for every method, preflights included, so a

@@ -91,7 +91,7 @@ class Guard(SecurityBase):
 
         def rules(optional: bool) -> _guard.Rules[HTTPConnection]:
             return _guard.Rules(
-                _values_of, _guard.shared_async_client() if client is None else client, allow, optional, **options
+                _values_of, _guard.client_for_asyncio(client), allow, optional, **options
             )
 
         self._rules = rules(optional=False)

@@ -142,7 +142,7 @@ class Guard:
         _guard.check_refuse(refuse)
         self._refuse = refuse
         self._rules: _guard.Rules[Request] = _guard.Rules(
-            _values_of, _guard.shared_client() if client is None else client, allow, optional, **options
+            _values_of, _guard.client_for_threads(client), allow, optional, **options
         )
 
     @_guard.held("write @guard above the view, without a call, or before_request(guard.check)")

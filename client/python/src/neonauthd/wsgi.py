@@ -149,7 +149,7 @@ class Guard:
         _guard.check_refuse(refuse)
         self._refuse = refuse
         self._rules: _guard.Rules[WSGIEnvironment] = _guard.Rules(
-            values_of, _guard.shared_client() if client is None else client, allow, optional, **options
+            values_of, _guard.client_for_threads(client), allow, optional, **options
         )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 import neonauthd.fastapi
-from neonauthd import Accepted, User
+from neonauthd import Accepted, Client, User
 from neonauthd.fastapi import Guard, bearer, cookie, metadata
 from neonauthd.testing import FakeAsyncClient
 
@@ -117,6 +117,8 @@ class FastAPIDependencies(Cases):
             cast(Any, neonauthd.fastapi.current_user).id
         with self.assertRaisesRegex(TypeError, "takes options alone"):
             Guard(lambda: "view")  # type: ignore[arg-type]
+        with self.assertRaisesRegex(TypeError, r"write client=AsyncClient\(\.\.\.\)"):
+            Guard(client=Client())  # type: ignore[arg-type]
         ready: Any = neonauthd.fastapi
         plain: Any = Guard
         mistakes: list[tuple[Callable[[], Any], str]] = [

@@ -11,7 +11,7 @@ from flask_cors import CORS
 
 from neonauthd import wsgi
 from neonauthd.flask import Guard, bearer, cookie, current_answer, current_user, metadata
-from neonauthd.testing import FakeClient
+from neonauthd.testing import FakeAsyncClient, FakeClient
 
 from ..resources import Got as Answered, play_resources
 from .cases import ORIGIN, PREFLIGHT, Cases, Got, bearing, fill, readme_program
@@ -75,6 +75,8 @@ class FlaskViews(Cases):
     def test_a_guard_in_place_of_its_decorator_says_what_to_write(self) -> None:
         with self.assertRaisesRegex(TypeError, "write guard = Guard"):
             Guard(lambda: "view")  # type: ignore[arg-type]
+        with self.assertRaisesRegex(TypeError, r"write client=Client\(\.\.\.\)"):
+            Guard(client=FakeAsyncClient())  # type: ignore[arg-type]
         guard: Any = Guard(client=self.fake)
         mistakes: list[tuple[Callable[[], Any], str]] = [
             (lambda: guard(), "write @guard above the view, without a call"),
