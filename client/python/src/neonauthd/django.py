@@ -170,7 +170,7 @@ def middleware(get_response: Callable[..., Any]) -> Callable[..., Any]:
         paths = Paths(options.pop("include", None), options.pop("exclude", ()))
         gate = _Gate(asynchronous, **options)
     except (TypeError, ValueError) as error:
-        raise ImproperlyConfigured(f"NEONAUTHD: {error}") from error
+        raise ImproperlyConfigured(f"NEONAUTHD: {str(error).removeprefix('neonauthd: ')}") from error
 
     def guarded(request: HttpRequest) -> Any:
         request.META.pop(KEY, None)

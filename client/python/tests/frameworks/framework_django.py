@@ -196,8 +196,9 @@ class DjangoMiddleware(Cases):
 
     def test_what_is_no_setting_is_said_at_the_start(self) -> None:
         for wrong in ({"exclud": []}, {"exclude": "/health"}, {"exclude": ["health"]}, {"kinds": ["admin"]}, {"client": FakeAsyncClient()}):
-            with override_settings(NEONAUTHD=wrong), self.assertRaises(ImproperlyConfigured):
+            with override_settings(NEONAUTHD=wrong), self.assertRaises(ImproperlyConfigured) as raised:
                 Client().get("/account")
+            self.assertRegex(str(raised.exception), "^NEONAUTHD: (?!neonauthd)")
 
     def test_a_guard_that_is_held_wrongly_says_how_to_hold_it(self) -> None:
         factory: Any = guard
