@@ -151,14 +151,20 @@ class Threads(WithDaemon):
     def test_a_call_ends_with_its_time_in_a_program_that_gets_many_signals(self) -> None:
         fake = self.daemon(None)
         program = (
-            "import signal, sys\n"
+            "import _thread, signal, sys\n"
             "from neonauthd import Client\n"
+            "if sys.argv[2] == 'no':\n"
+            "    def _thread_start(*_): raise RuntimeError\n"
+            "    _thread.start_new_thread = _thread_start\n"
             "signal.signal(signal.SIGALRM, lambda *_: None)\n"
             "signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)\n"
             "print(Client(socket=sys.argv[1], timeout=0.2).verify('a.b.c').error.kind)\n"
         )
-        done = subprocess.run([sys.executable, "-c", program, fake.path], capture_output=True, text=True, timeout=20)
-        self.assertEqual((done.stdout, done.stderr), ("timeout\n", ""))
+        for threads in ("some", "no"):
+            with self.subTest(threads=threads):
+                command = [sys.executable, "-c", program, fake.path, threads]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+                self.assertEqual((done.stdout, done.stderr), ("timeout\n", ""))
 
     def test_a_call_that_times_out_takes_nobody_with_it(self) -> None:
         fake = FakeDaemon(lambda words: None if words[-1] == "slow.b.c" else "NO expired")

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import gc
 import socket
 import threading
 import unittest
+import weakref
 from collections.abc import Callable
 from time import monotonic
 from unittest.mock import patch
@@ -14,7 +15,7 @@ from neonauthd._conn import Conn
 from neonauthd._dial import Dialer
 from neonauthd._errors import GarbledError, NeonauthdError
 from neonauthd._memory import Memory
-from neonauthd._pool import Pool
+from neonauthd._pool import Pool, Sweeper
 from neonauthd._question import Question
 from neonauthd._watch import Watch
 
@@ -26,6 +27,9 @@ class WithPair(unittest.TestCase):
         self.ours, self.daemons = socket.socketpair()
         self.addCleanup(self.ours.close)
         self.addCleanup(self.daemons.close)
+
+    def conn(self) -> Conn:
+        return Conn(self.ours, monotonic() + 10, swept=True)
 
     def tags(self) -> list[bytes]:
         """Those of the requests that have come."""
@@ -59,7 +63,7 @@ class TestAsyncConns(WithPair):
 class TestConns(WithPair):
     def test_a_connection_with_a_reply_to_another_question_is_not_used_again(self) -> None:
         self.ours.setblocking(False)
-        conn = Conn(self.ours)
+        conn = self.conn()
         answering = threading.Thread(target=lambda: self.daemons.sendall(self.tags()[0] + b"0 NO expired\n"))
         answering.start()
         result = conn.ask(Question("VERIFY", "a.b.c"), monotonic() + 10)
@@ -79,14 +83,12 @@ class TestConns(WithPair):
             return filled
 
     def test_a_request_waits_for_room_and_goes_out_whole(self) -> None:
-        filled, tried, write = self.fill(), threading.Event(), os.write
+        filled, tried, sendall = self.fill(), threading.Event(), socket.socket.sendall
         came = bytearray()
 
-        def note(fd: int, request: bytes) -> int:
-            try:
-                return write(fd, request)
-            finally:
-                tried.set()
+        def note(sock: socket.socket, request: bytes) -> None:
+            tried.set()
+            sendall(sock, request)
 
         def answer() -> None:
             tried.wait(10)
@@ -97,8 +99,8 @@ class TestConns(WithPair):
 
         answering = threading.Thread(target=answer)
         answering.start()
-        with patch("os.write", note):
-            result = Conn(self.ours).ask(Question("VERIFY", "a" * 8192), monotonic() + 10)
+        with patch("socket.socket.sendall", note):
+            result = self.conn().ask(Question("VERIFY", "a" * 8192), monotonic() + 10)
         answering.join()
         self.assertEqual(result, b"NO expired")
         self.assertEqual(came[filled:].count(b"a" * 8192), 1)
@@ -106,12 +108,26 @@ class TestConns(WithPair):
     def test_a_request_without_room_ends_with_its_time(self) -> None:
         self.fill()
         with self.assertRaises(TimeoutError):
-            Conn(self.ours).ask(Question("VERIFY", "a" * 8192), monotonic() + 0.01)
+            self.conn().ask(Question("VERIFY", "a" * 8192), monotonic() + 0.01)
+
+    def test_the_time_that_sending_takes_is_no_time_for_the_reply(self) -> None:
+        for swept in (True, False):
+            conn = Conn(self.ours, 0, swept)
+            with self.subTest(swept), patch("neonauthd._conn.monotonic", side_effect=[0.0, 9.0]), self.assertRaises(TimeoutError):
+                conn.ask(Question("VERIFY", "a.b.c"), 9.0)
+
+    def test_short_times_are_not_left_to_the_kernel(self) -> None:
+        """Its timeouts end some milliseconds late."""
+        conn = self.conn()
+        for left, waits in ((9.0, None), (0.05, 0.05), (9.0, None)):
+            conn._wait_until(monotonic() + left)
+            self.assertEqual(self.ours.gettimeout() is None, waits is None)
+        self.assertLess(conn._timeout, 10)
 
 
 class TestPools(WithPair):
     def test_an_interruption_while_a_connection_closes_costs_no_place(self) -> None:
-        pool, conn = Pool("/nowhere", 1), Conn(self.ours)
+        pool, conn = Pool("/nowhere", 1), self.conn()
 
         def fails() -> None:
             conn.spent = True
@@ -128,6 +144,44 @@ class TestPools(WithPair):
             with self.subTest(end.__name__), patch("socket.socket.close", side_effect=KeyboardInterrupt):
                 self.assertRaises(KeyboardInterrupt, end)
                 self.assertEqual(pool._places, [None])
+
+
+    def test_a_connection_that_nobody_owns_keeps_no_pool(self) -> None:
+        """An exception of a signal handler can come between two lines that give it to a call."""
+        pool = Pool("/nowhere", 1)
+        pool._conns.add(self.conn())
+        sweeper = Sweeper()
+        with patch("neonauthd._pool.start", return_value=True):
+            self.assertTrue(sweeper.add(pool))
+        self.assertTrue(sweeper._sweep())
+        gone = weakref.ref(pool)
+        del pool
+        gc.collect()
+        self.assertIsNone(gone())
+        self.assertFalse(sweeper._sweep())
+
+    def test_a_sweeper_that_starts_at_once_goes_on(self) -> None:
+        """Its thread may run before add has returned."""
+        sweeper, sweeps = Sweeper(), threading.Event()
+
+        def start(run: Callable[[], None]) -> bool:
+            thread = threading.Thread(target=run, daemon=True)
+            thread.start()
+            while thread.is_alive() and not sweeps.wait(0.001):
+                pass
+            return True
+
+        def sleep(_: float) -> None:
+            sweeps.set()
+            threading.Event().wait()  # for ever
+
+        with patch("neonauthd._pool.start", start), patch("neonauthd._pool.time.sleep", sleep):
+            self.assertTrue(sweeper.add(Pool("/nowhere", 1)))
+        self.assertTrue(sweeps.is_set())
+
+    def test_a_pool_without_a_sweeper_is_told(self) -> None:
+        with patch("neonauthd._pool.start", return_value=False):
+            self.assertFalse(Sweeper().add(Pool("/nowhere", 1)))
 
 
 class TestWatches(WithPair):

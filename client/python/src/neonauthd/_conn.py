@@ -20,17 +20,26 @@ SLACK = 1.02
 # How long after its end a call is ended by the sweeper, in seconds.
 OVERDUE = 0.1
 
+# The kernel's timeouts end up to some milliseconds late. So it waits only for
+# calls that have at least so many seconds.
+LEAST_OF_KERNEL = 0.1
+
 
 class Conn:
     """A connection. It is used again only after it has brought one whole reply and no further byte."""
 
-    __slots__ = ("sock", "since", "spent", "_end", "_lines", "_served", "_tag", "_timeout")
+    __slots__ = ("sock", "since", "spent", "_end", "_in_kernel", "_lines", "_served", "_tag", "_timeout")
 
-    def __init__(self, sock: _socket.socket) -> None:
+    def __init__(self, sock: _socket.socket, end: float, swept: bool) -> None:
+        """Makes a connection for a call that ends at that time. swept: a sweeper ends overdue calls."""
         self.sock = sock
         self.since = 0.0  # when it became idle
-        self.spent = False  # it must not carry another question
-        self._end = 0.0  # of the latest call
+        self.spent = True  # it must not carry another question; a new one must not stay if nobody asks on it
+        self._end = end  # of the latest call
+        # A signal begins a timeout of the kernel anew, and some programs get many.
+        # So the kernel waits only where a sweeper ends overdue calls. The sockets
+        # of gevent and eventlet wait in their own way.
+        self._in_kernel = swept and isinstance(sock, KernelSocket)
         self._lines = LineBuffer()
         self._served = False  # it has served before, and the daemon may have closed it since
         self._tag = first_tag()
@@ -47,6 +56,7 @@ class Conn:
         self._end, self.spent = end, True  # spent until the whole reply has come
         try:
             self._send(question.line(tag, self._wait_until(end)))
+            self._wait_until(end)  # sending may have taken time
             lines = self._receive(end)
         except (TimeoutError, BlockingIOError):  # the second one is the kernel's
             raise TimeoutError from None
@@ -83,12 +93,29 @@ class Conn:
             raise TimeoutError
         if not left <= self._timeout <= left * SLACK:
             self._timeout = left * (1 + SLACK) / 2
-            _set_timeout(self.sock, self._timeout)
+            self._set_timeout(self._timeout)
         return left
 
+    def _set_timeout(self, span: float) -> None:
+        """Sets how long one operation may wait, in seconds.
+
+        With a timeout of Python's own, each read would be two system calls, and each of
+        them a turn of another thread in the interpreter.
+        """
+        if self._in_kernel and span >= LEAST_OF_KERNEL:
+            timeval = pack("ll", *divmod(int(span * 1e6), 1_000_000))
+            try:
+                for option in (_socket.SO_RCVTIMEO, _socket.SO_SNDTIMEO):
+                    self.sock.setsockopt(_socket.SOL_SOCKET, option, timeval)
+                self.sock.setblocking(True)
+                return
+            except OSError:
+                self._in_kernel = False  # another system's timeval has another size
+        self.sock.settimeout(span)
+
     def is_overdue(self) -> bool:
-        """Whether a call should have ended long ago. Each signal begins the kernel's timeout anew, and some programs get many."""
-        return self.spent and monotonic() > self._end + OVERDUE
+        """Whether the kernel should have ended a call some time ago."""
+        return self._in_kernel and self.spent and monotonic() > self._end + OVERDUE
 
     def wake(self) -> None:
         """Ends a call that waits on the connection, from another thread."""
@@ -97,21 +124,3 @@ class Conn:
         except OSError:
             pass
 
-
-def _set_timeout(sock: _socket.socket, span: float) -> None:
-    """Sets how long one operation may wait, in seconds.
-
-    It is the kernel that waits. With a timeout of Python's own, each read would be two
-    system calls, and each of them a turn of another thread in the interpreter. The
-    sockets of gevent and eventlet wait in their own way.
-    """
-    if isinstance(sock, KernelSocket):
-        timeval = pack("ll", *divmod(max(int(span * 1e6), 1), 1_000_000))
-        try:
-            sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, timeval)
-            sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, timeval)
-            sock.setblocking(True)
-            return
-        except OSError:
-            pass  # another system's timeval has another size
-    sock.settimeout(span)

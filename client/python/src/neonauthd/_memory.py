@@ -201,6 +201,10 @@ class Memory:
         """Whether a lookup has to send the next SEEN."""
         return self.up and not self.owed and now[0] - self._asked >= RENEW_AFTER
 
+    def is_lost(self, now: Instant) -> bool:
+        """Whether the last WATCH or SEEN should have been answered long ago."""
+        return self.owed and now[0] - self._asked > LEASE
+
     def begin(self, run: str, rev: int) -> None:
         """Notes that the daemon has granted a watch, at this revision."""
         self.up, self._run, self.rev, self._floor = True, run, rev, rev

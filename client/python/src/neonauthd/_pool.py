@@ -122,11 +122,10 @@ class Pool:
         sock = self._dialer.dial(end, lambda: self._closed)
         if isinstance(sock, NeonauthdError):
             return sock
-        conn = Conn(sock)
-        self._conns.add(conn)
         if not self.swept:
-            self.swept = True
-            _sweepers.get().add(self)
+            self.swept = _sweepers.get().add(self)
+        conn = Conn(sock, end, self.swept)
+        self._conns.add(conn)
         if not self._closed:
             return conn
         self._end(conn)
@@ -142,6 +141,7 @@ class Pool:
         for conn in list(self._conns):
             if conn.is_overdue():
                 conn.wake()
+                self._conns.discard(conn)  # the call closes it, if there is one
         return bool(self._conns)
 
     def drop_idle(self, since: float) -> None:
@@ -188,23 +188,34 @@ class Sweeper:
         self._pools: weakref.WeakSet[Pool] = weakref.WeakSet()
         self._running = False
 
-    def add(self, pool: Pool) -> None:
+    def add(self, pool: Pool) -> bool:
+        """Sweeps the pool from now on. False: no thread can be started."""
         with self._lock:
             self._pools.add(pool)
             if not self._running:
                 self._running = start(self._run)
+            return self._running
 
     def _run(self) -> None:
-        while self._running:
+        try:
             time.sleep(IDLE_TIME / 2)
-            with self._lock:
-                for pool in list(self._pools):
-                    pool.swept = False  # first: a call that makes a connection from now on adds the pool again
-                    if pool.sweep():
-                        pool.swept = True
-                    else:
-                        self._pools.discard(pool)
-                self._running = bool(self._pools)
+            while self._sweep():
+                time.sleep(IDLE_TIME / 2)
+        except BaseException:  # the end of the interpreter, or of a green thread
+            self._running = False
+            raise
+
+    def _sweep(self) -> bool:
+        """Sweeps all pools. False: there is no pool, and the thread must end."""
+        with self._lock:
+            for pool in list(self._pools):
+                pool.swept = False  # first: a call that makes a connection from now on adds the pool again
+                if pool.sweep():
+                    pool.swept = True
+                else:
+                    self._pools.discard(pool)
+            self._running = bool(self._pools)
+            return self._running
 
     def abandon(self) -> None:
         """Nothing to do: the thread of the sweeper does not exist in the child."""

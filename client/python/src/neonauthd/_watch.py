@@ -77,6 +77,8 @@ class Watch:
                 with self._memory.lock:
                     if self._memory.lookups == lookups:
                         self.quit(0)
+                    elif self._memory.is_lost(self._memory.clock()):
+                        self._end()
                 look, lookups = monotonic() + IDLE_WATCH, self._memory.lookups
             else:
                 with self._memory.lock:
