@@ -105,22 +105,41 @@ func (s *profiles) keep(key cache.Key, l *Lookup, p *profile) {
 // replace replaces the profile in memory, and calls ended if clients may keep another one.
 func (s *profiles) replace(key cache.Key, p *profile, now time.Time) {
 	s.memory.keepProfile(key, p, now)
-	if !s.mayKeep(key, p) {
+	if !s.mayKeep(key, version{p.project, p.digest}) {
 		s.ended(profileGround(p.project.name, key))
 	}
 }
 
-// mayKeep notes that clients may keep answers with this profile, and calls ended if they
-// may keep another one. Memory cannot tell that: it may have dropped the other one, or never
-// had room for it. mayKeep returns false if there is no room for the note; clients must then
-// not keep the profile, because nobody could tell them of its end.
-func (s *profiles) mayKeep(key cache.Key, p *profile) bool {
-	is := version{p.project, p.digest}
+// mayKeep notes that clients may keep answers with this version of the profile, and calls
+// ended if they may keep another one. Memory cannot tell that: it may have dropped the other
+// one, or never had room for it. mayKeep returns false if there is no room for the note;
+// clients must then not keep the profile, because nobody could tell them of its end.
+func (s *profiles) mayKeep(key cache.Key, is version) bool {
 	before, had, noted := s.kept.Replace(key, is, claimsReuse)
 	if had && before != is {
-		s.ended(profileGround(p.project.name, key))
+		s.ended(profileGround(is.project.name, key))
 	}
 	return noted
+}
+
+// mayKeepAnswer is mayKeep for an answer with the profile p, nil if it has the claims instead.
+func (s *profiles) mayKeepAnswer(key cache.Key, of *Project, p *profile) bool {
+	if p == nil {
+		return s.mayKeepClaims(key, of)
+	}
+	return s.mayKeep(key, version{p.project, p.digest})
+}
+
+// mayKeepClaims is mayKeep for an answer that has the claims because there is no profile now:
+// when the profile comes, clients forget the answer. Where clients may keep a profile, it
+// returns false. Otherwise lookups that accept an older profile and lookups that do not would
+// end each other's answers.
+func (s *profiles) mayKeepClaims(key cache.Key, p *Project) bool {
+	none := version{project: p}
+	if v, had := s.kept.Get(&key); had && v != none {
+		return false
+	}
+	return s.mayKeep(key, none)
 }
 
 // takeLast remembers the fleet's profile if it is younger than this host's. It is called

@@ -57,7 +57,8 @@ func purgeMark(name cache.Key) revoke.Mark {
 // Grounds appends the grounds of the accepted verdict on the lookup, for a client that
 // keeps the answer: at most seven, and none if it must not be kept. A token has one name
 // for revocations and another for purges. A lookup of level profile has the profile as a
-// ground even if it was answered with the claims, because the upstream may deny the user.
+// ground even if it was answered with the claims, because the profile may come, or the
+// upstream may deny the user.
 func (r *Resolver) Grounds(dst []Ground, l *Lookup, v *Verdict) []Ground {
 	e := v.entry
 	if e == nil {
@@ -67,7 +68,7 @@ func (r *Resolver) Grounds(dst []Ground, l *Lookup, v *Verdict) []Ground {
 	if l.kind == opaque {
 		claims = nil
 	}
-	if v.profile != nil && !r.profiles.mayKeep(l.profileKey(claims), v.profile) {
+	if l.Level == LevelProfile && !r.profiles.mayKeepAnswer(l.profileKey(claims), e.project, v.profile) {
 		return dst
 	}
 	name := e.project.name

@@ -94,3 +94,87 @@ func TestAProfileWithoutANoteIsNotKept(t *testing.T) {
 	k.asks()
 	k.toldTimes(0)
 }
+
+// falls asks for the profile while the upstream fails, and accepts the claims instead.
+func (k *keeper) falls() (*Lookup, Verdict) {
+	k.t.Helper()
+	k.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Reset})
+	defer k.upstream.Clear(standin.Me)
+	l := k.profile(k.project("stack"), k.token(k.user))
+	l.Fallback, l.MaxAge = true, 0
+	v, _ := k.askFully(l)
+	if v.Status() != protocol.OK || v.Level != LevelClaims {
+		k.t.Fatalf("%s at level %s", v.Outcome, v.Level)
+	}
+	return l, v
+}
+
+// TestTheClaimsAreForgottenWhenTheProfileComes: a client that keeps them would not see the
+// profile before their time is over.
+func TestTheClaimsAreForgottenWhenTheProfileComes(t *testing.T) {
+	k := newKeeper(t)
+	l, v := k.falls()
+	k.keeps(l, v, true)
+	k.keeps(l, v, true)
+	k.toldTimes(0)
+	k.asks()
+	k.toldTimes(1)
+}
+
+// TestClaimsDoNotEndAKeptProfile: some lookups accept an older profile than others.
+func TestClaimsDoNotEndAKeptProfile(t *testing.T) {
+	k := newKeeper(t)
+	with, profile := k.asks()
+	k.keeps(with, profile, true)
+	l, v := k.falls()
+	k.keeps(l, v, false)
+	k.keeps(with, profile, true)
+	k.toldTimes(0)
+}
+
+// TestNothingStandsThatHasEnded: it ends between the verdict and its reply.
+func TestNothingStandsThatHasEnded(t *testing.T) {
+	for name, end := range map[string]func(k *keeper, l *Lookup){
+		"nothing": func(*keeper, *Lookup) {},
+		"the user is revoked": func(k *keeper, _ *Lookup) {
+			k.revoke("subject", k.user, true)
+		},
+		"the token is purged":  func(k *keeper, l *Lookup) { k.resolver.PurgeToken(l.Token, []*Project{l.Project}) },
+		"the user is purged":   func(k *keeper, _ *Lookup) { k.resolver.PurgeSubject("stack", k.user) },
+		"everything is purged": func(k *keeper, _ *Lookup) { k.resolver.PurgeAll() },
+		"the profile changes": func(k *keeper, _ *Lookup) {
+			k.upstream.SetProfile(k.user, "display_name", "Countess of Lovelace")
+			k.asks()
+		},
+		"the upstream denies the user": func(k *keeper, l *Lookup) {
+			k.upstream.DeleteUser(k.user)
+			live := *l
+			live.MaxAge = 0
+			if v, _ := k.askFully(&live); v.Status() != protocol.NO {
+				k.t.Fatalf("a deleted user: %s", v.Outcome)
+			}
+		},
+		"the keys are withdrawn": func(k *keeper, l *Lookup) {
+			k.upstream.Rotate(standin.Stack, false)
+			k.giveKeys(l.Project)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKeeper(t)
+			l, v := k.asks()
+			end(k, l)
+			claims := k.claims(l.Project, string(l.Token))
+			claims.digest, claims.kind = l.digest, l.kind
+			stands := map[string]bool{"profile": k.resolver.Stands(l, &v), "claims": k.resolver.Stands(claims, &Verdict{entry: v.entry})}
+			ofProfile := name == "the profile changes" || name == "the upstream denies the user"
+			if want := name == "nothing"; stands["profile"] != want || stands["claims"] != (want || ofProfile) {
+				t.Errorf("stands: %v", stands)
+			}
+		})
+	}
+	k := newKeeper(t)
+	l := k.claims(k.project("stack"), "nonsense")
+	if v, _ := k.askFully(l); k.resolver.Stands(l, &v) {
+		t.Error("a rejection stands as accepted")
+	}
+}

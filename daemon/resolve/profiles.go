@@ -43,7 +43,8 @@ type profile struct {
 	lookedUp atomic.Int64 // its age at the last lookup; all else never changes
 }
 
-// version is the content of a profile. A changed project has other versions.
+// version is the content of a profile; the zero digest says that there is no profile. A
+// changed project has other versions.
 type version struct {
 	project *Project
 	digest  [sha256.Size]byte
@@ -99,6 +100,13 @@ func (s *profiles) answer(l *Lookup, e *entry, key cache.Key, p *profile, now ti
 		s.refresh(key, l, e)
 	}
 	return s.accept(l, p.evidence(e), p, SourceCache, now), true
+}
+
+// stands reports whether the profile p, nil for none, is in memory and may still be used.
+func (s *profiles) stands(l *Lookup, e *entry, p *profile, now time.Time) bool {
+	key := l.profileKey(e)
+	_, denied := s.denied(key, l, e, now)
+	return !denied && s.get(key, l, now) == p
 }
 
 // denied returns the denial of the user or of the token, if the last answer of the upstream

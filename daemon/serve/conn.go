@@ -293,12 +293,13 @@ func (c *conn) miss(a *ask) {
 	began := time.Now()
 	own := *a
 	own.Token = bytes.Clone(a.Token)
-	rights := c.permission // the permissions at the time of the request: a reload may change the connection's
+	rights, terms := c.permission, c.terms // those at the time of the request: a reload may change the connection's
 	c.meanwhile(func(tag []byte, place *slot) {
 		defer c.server.resolver.Leave(&own.Lookup)
 		ctx, cancel := context.WithTimeout(c.ctx, own.deadline)
 		defer cancel()
 		v := c.server.resolver.Resolve(ctx, &own.Lookup)
+		c.renew(&own, &v, terms)
 		c.reply(tag, place, &own.question, &v, &rights)
 		if !c.server.counters.isOwn(&own.Lookup) {
 			c.server.counters.Latency.miss(began)

@@ -23,6 +23,21 @@ func (k *keeping) begin(leases *lease.Watches) {
 	}
 }
 
+// renew takes the revision as it is now for the answer to a lookup that had to wait. It does so
+// only if the verdict still stands after the revision was read. Otherwise the earlier revision
+// remains, and the client refuses to keep the answer if something that it rests on has ended
+// meanwhile.
+func (c *conn) renew(a *ask, v *resolve.Verdict, terms *Terms) {
+	if !a.keep || v.Status() != protocol.OK {
+		return
+	}
+	now := keeping{keep: true}
+	now.begin(c.server.leases)
+	if now.keep && c.server.resolver.Stands(&a.Lookup, v) && c.server.terms.Load() == terms {
+		a.keeping = now
+	}
+}
+
 // appendKept appends the fields that let a client keep an accepted verdict. It
 // appends nothing if the verdict may not be kept.
 func (o *outbox) appendKept(dst []byte, q *question, v *resolve.Verdict) []byte {

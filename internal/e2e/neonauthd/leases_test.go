@@ -356,3 +356,24 @@ func TestAHitInTheProcessCrossesNoSocket(t *testing.T) {
 		t.Errorf("the daemon has heard of %d hits of %d", hits, times)
 	}
 }
+
+// TestAnAnswerThatWaitedMayBeKeptAfterTheEventThatItCaused: the profile that the lookup has
+// waited for replaces another one, which clients are told to forget. The answer has the
+// revision of that event, so that a client keeps the answer.
+func TestAnAnswerThatWaitedMayBeKeptAfterTheEventThatItCaused(t *testing.T) {
+	t.Parallel()
+	c, h, _ := serving(t)
+	token, id := c.User("Ada")
+	peer, watch := e2e.Call(t, h.Socket()), e2e.Call(t, h.Socket())
+	watch.Expect(t, "WATCH", `OK lease=1000 rev=\S+`)
+	peer.Expect(t, "PROFILE keep=1 "+token, `OK level=profile .* rev=\S+ handles=.*`)
+	c.SetProfile(id, "display_name", "Countess of Lovelace")
+	answer := peer.Ask(t, "PROFILE keep=1 max-age=0 "+token)
+	event := watch.Reply(t)
+	if rev := e2e.Field(event, "rev"); rev == "" || !strings.HasSuffix(e2e.Field(answer, "rev"), "."+rev) {
+		t.Errorf("event %q, answer %s", event, e2e.Head(answer))
+	}
+	if handle := e2e.Field(event, "forget"); !strings.Contains(e2e.Field(answer, "handles"), handle) {
+		t.Errorf("the event is about %q, not about a thing of the answer", handle)
+	}
+}
