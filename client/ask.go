@@ -20,7 +20,7 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 	if verb == protocol.VERIFY { // VERIFY takes neither of the two
 		q.wishes.maxAge, q.wishes.fallback = -1, false
 	}
-	if c.keeper == nil || !c.keeper.memory.up.Load() { // then nothing is kept
+	if c.keeper == nil || !c.keeper.memory.up.Load() || ctx.Err() != nil { // nothing is kept, or the caller has given up
 		answer, _ := c.askAbout(ctx, &q)
 		if a, ok := answer.(Accepted); ok && c.keeper != nil && a.TTL > 0 {
 			c.keeper.openWatch()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -144,6 +145,17 @@ func TestAKeptAnswerAllocatesLittle(t *testing.T) {
 	})
 	if allocations > 2 {
 		t.Errorf("%v allocations", allocations)
+	}
+}
+
+// TestACallerThatHasGivenUpGetsNoKeptAnswer: a context that has ended wins, wherever the
+// answer would come from.
+func TestACallerThatHasGivenUpGetsNoKeptAnswer(t *testing.T) {
+	c := keeping(t, benchToken)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if u, ok := c.Verify(gone, benchToken).(client.Unknown); !ok || !errors.Is(u.Err, context.Canceled) {
+		t.Errorf("got %v", u)
 	}
 }
 

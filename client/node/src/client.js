@@ -89,7 +89,7 @@ class Client {
     if (typeof token !== 'string') throw new TypeError('neonauthd: token is not a string')
     const question = this.#question(verb, token, options)
     const keeper = this.#keeper
-    if (!keeper?.memory.up) { // then nothing is kept
+    if (!keeper?.memory.up || question.signal?.aborted) { // nothing is kept, or the caller has given up
       const { answer } = await this.#askAbout(question)
       if (answer.ttl > 0) keeper?.openWatch()
       return answer

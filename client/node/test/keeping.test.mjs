@@ -62,6 +62,14 @@ test('a watch ends some seconds after the last lookup, and until then nothing is
   assert.equal(fake.requests.length, 4, 'what was kept has outlived its watch')
 })
 
+test('a caller that has given up gets no kept answer', async (t) => {
+  const { client, ask } = await watched(t)
+  await ask()
+  const answer = await client.verify('a.b.c', { signal: AbortSignal.abort('gone') })
+  assert.equal(answer.error?.kind, 'cancelled')
+  assert.equal((await ask()).source, 'cache')
+})
+
 test('the watch of a single lookup ends after a second', async (t) => {
   const { fake, time } = await watched(t)
   time.pass(1000)

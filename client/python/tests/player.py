@@ -167,7 +167,7 @@ class Player:
             "watching": lambda: memory.up and not memory.owed,
             "unwatched": lambda: not keeper.watching,
             "heard": lambda: memory.rev == int(number),
-            "still": lambda: keeper.refreshes == 0,
+            "still": lambda: not keeper.refreshes,
         }
         end = time.monotonic() + PATIENCE
         while not known[what]():

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from neonauthd import Accepted
-from neonauthd._keeper import Keeper
+from neonauthd._keeper import LOST_REFRESH, Keeper
 from neonauthd._memory import BYTES_PER_ANSWER, LEASE, MAX_EVENTS, SECOND, Entry, Instant, Key, Memory
 from neonauthd._question import Question
 
@@ -183,6 +183,26 @@ class Times(unittest.TestCase):
         answer, _ = keeper.recall(question)
         assert answer is not None
         self.assertEqual((answer.age, answer.ttl), (0, 60))
+
+
+class Refreshes(unittest.TestCase):
+    def test_a_background_lookup_that_never_ends_loses_its_place_after_a_minute(self) -> None:
+        """That of an event loop which was closed, for example."""
+        question, keeper, now = Question("VERIFY", "a.b.c"), Keeper("/nowhere", 8), [40 * SECOND]
+        memory = keeper.memory = leased(4)
+        memory.clock = lambda: (now[0], now[0])
+        memory._until = 10_000 * SECOND
+
+        def starts() -> bool:
+            """Whether a lookup starts a background lookup."""
+            one = entry()
+            one.sent = memory.clock()[0] - 40 * SECOND, memory.clock()[1] - 40 * SECOND
+            memory.keep(question.key(), one, RUN, 0)
+            return keeper.recall(question)[1] is not None
+
+        self.assertEqual([starts() for _ in range(10)], [True] * 8 + [False] * 2)
+        now[0] += LOST_REFRESH * SECOND
+        self.assertEqual([starts() for _ in range(10)], [True] * 8 + [False] * 2)
 
 
 class Threads(unittest.TestCase):

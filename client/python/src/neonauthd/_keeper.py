@@ -15,6 +15,10 @@ from ._watch import OLD_DAEMON_PAUSE, Watch
 REFRESH_PAUSE = 1
 MAX_REFRESHES = 8
 
+# After how many seconds a background lookup counts as lost: nothing ends one whose
+# event loop was closed.
+LOST_REFRESH = 60
+
 
 class Keeper:
     """Keeps the answers of a client. Safe for threads."""
@@ -23,7 +27,7 @@ class Keeper:
 
     def __init__(self, path: str, answers: int) -> None:
         self.memory = Memory((answers + 1) // 2)
-        self.refreshes = 0  # background lookups that run now
+        self.refreshes: dict[Entry, int] = {}  # when the background lookups that run now began, by what they renew
         self._dialer = Dialer(path)
         self._closed = False
 
@@ -62,16 +66,19 @@ class Keeper:
             if not entry.is_aging(now):  # another lookup was first
                 return False
             entry.refresh = now[0] + REFRESH_PAUSE * SECOND
-            if self.refreshes == MAX_REFRESHES:
+            if len(self.refreshes) == MAX_REFRESHES:
+                lost = now[0] - LOST_REFRESH * SECOND
+                self.refreshes = {one: began for one, began in self.refreshes.items() if began > lost}
+            if len(self.refreshes) == MAX_REFRESHES:
                 return False
             entry.refresh = NEVER
-            self.refreshes += 1
+            self.refreshes[entry] = now[0]
             return True
 
     def refreshed(self, entry: Entry) -> None:
         """Notes that the background lookup is over, whatever its result is."""
         with self.memory.lock:
-            self.refreshes -= 1
+            self.refreshes.pop(entry, None)
             entry.refresh = self.memory.clock()[0] + REFRESH_PAUSE * SECOND
 
     def ask(self, question: Question) -> Instant:
