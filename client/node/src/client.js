@@ -20,7 +20,8 @@ const MAX_TIMER = 2 ** 31 - 1 // what setTimeout can take
 const CLIENT_OPTIONS = ['socket', 'project', 'timeout', 'keep', 'name']
 const CALL_OPTIONS = ['deadline', 'signal']
 const VERIFY_OPTIONS = [...CALL_OPTIONS, 'project', 'heard', 'onBehalfOf']
-const PROFILE_OPTIONS = [...VERIFY_OPTIONS, 'maxAge', 'fallback']
+const OF_PROFILE_ALONE = ['maxAge', 'fallback']
+const PROFILE_OPTIONS = [...VERIFY_OPTIONS, ...OF_PROFILE_ALONE]
 
 let internals
 let checkLookup
@@ -198,4 +199,4 @@ function projectName(value = '') {
   return value
 }
 
-module.exports = { DEFAULT_KEEP, DEFAULT_NAME, DEFAULT_TIMEOUT, Client, checkLookup, internals }
+module.exports = { DEFAULT_KEEP, DEFAULT_NAME, DEFAULT_TIMEOUT, OF_PROFILE_ALONE, PROFILE_OPTIONS, Client, checkLookup, internals }

@@ -4,7 +4,7 @@
 
 const { STATUS_CODES } = require('node:http')
 
-const { Client, checkLookup } = require('./client.js')
+const { Client, OF_PROFILE_ALONE, PROFILE_OPTIONS, checkLookup } = require('./client.js')
 const { DEFAULT_SOCKET, SOCKET_VARIABLE } = require('./words.js')
 const { REQUIREMENTS } = require('./requirements.js')
 const { Found, HEADERS, Requirements, Resource, Search, denied, preflight, refusalOf } = require('./httpauth.js')
@@ -75,6 +75,8 @@ function needOptions(options) {
 // undefined option throws too: its author wanted something from it.
 function needLookup(lookup, profile) {
   for (const [name, value] of Object.entries(lookup)) {
+    if (!PROFILE_OPTIONS.includes(name)) throw new TypeError(`neonauthd: lookup has no option "${name}"${nearest(name, PROFILE_OPTIONS)}`)
+    if (!profile && OF_PROFILE_ALONE.includes(name)) throw new TypeError(`neonauthd: lookup has no option "${name}" without profile: true`)
     if (value === undefined || value === null) throw new TypeError(`neonauthd: ${name} of lookup is ${value}: leave it out if it is not wanted`)
   }
   checkLookup(profile ? 'PROFILE' : 'VERIFY', lookup)

@@ -192,6 +192,8 @@ test('what is held wrongly says how to hold it', async () => {
     [() => guard({ email_verified: true }), /did you mean "emailVerified"/],
     [() => guard({ place: [] }), /did you mean "places"/],
     [() => guard({ other: 1 }), /no option "other"$/],
+    ...['maxAge', 'fallback'].map((name) => [() => guard({ lookup: { [name]: 0 } }), `neonauthd: lookup has no option "${name}" without profile: true`]),
+    [() => guard({ lookup: { maxage: 0 } }), 'neonauthd: lookup has no option "maxage": did you mean "maxAge"?'],
     [() => userOf(req), /nobody is signed in here/],
     [() => fetching.userOf(request), /nobody is signed in here/],
     [() => fastify.userOf({ raw: req }), /nobody is signed in here/],

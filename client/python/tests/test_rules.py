@@ -109,6 +109,20 @@ class WhatOptionsAre(unittest.TestCase):
                 wsgi.Guard(cast(Any, None), lookup=lookup)
         wsgi.Guard(cast(Any, None), profile=True, lookup={"max_age": 0, "fallback": "claims", "project": "shop", "heard": 5, "deadline": 0.5})
 
+    def test_a_misspelt_option_is_named_rightly(self) -> None:
+        mistakes: list[tuple[dict[str, Any], str]] = [
+            ({"emailverified": True}, "a guard has no option 'emailverified': did you mean 'email_verified'?"),
+            ({"onUnknown": print}, "a guard has no option 'onUnknown': did you mean 'on_unknown'?"),
+            ({"place": []}, "a guard has no option 'place': did you mean 'places'?"),
+            ({"clients": None}, "a guard has no option 'clients': did you mean 'client'?"),
+            ({"other": 1}, "a guard has no option 'other'"),
+            ({"lookup": {"maxAge": 0}}, "lookup has no option 'maxAge': did you mean 'max_age'?"),
+            ({"lookup": {"max_age": 0}}, "lookup has no option 'max_age' without profile=True"),
+        ]
+        for options, says in mistakes:
+            with self.subTest(options=options), self.assertRaisesRegex(TypeError, f"^neonauthd: {re.escape(says)}$"):
+                wsgi.Guard(cast(Any, None), **options)
+
     def test_a_client_of_the_wrong_kind_is_refused_when_the_guard_is_made(self) -> None:
         class Half(FakeClient):
             async def profile(self, *args: Any, **options: Any) -> Any: ...  # type: ignore[override]

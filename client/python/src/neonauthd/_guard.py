@@ -20,7 +20,7 @@ from ._refusal import Refusal, better, denied, refusal_of
 from ._requirements import Kind, Requirements
 from ._resource import Described, Resource
 from ._trace import Trace
-from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE
+from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE, nearest
 from .httpauth import HEADERS, Found as Result, HeaderValues, Search, preflight
 
 TEXT = "text/plain; charset=utf-8"
@@ -174,6 +174,7 @@ def check_refuse(refuse: object) -> None:
         raise TypeError("neonauthd: refuse is not a function of a request, a refusal and an answer")
 
 
+_ALL = (*Options.__annotations__, "client", "allow")  # what every guard takes
 _REQUIREMENTS = ("email_verified", "team", "kinds", "scopes")
 
 
@@ -183,7 +184,8 @@ def _check(optional: object, options: Mapping[str, Any]) -> None:
     if "app" in unknown:
         raise TypeError("neonauthd: that Guard is no middleware: write add_middleware(Guard) with that of neonauthd.asgi")
     if unknown:
-        raise TypeError(f"neonauthd: a guard has no option {sorted(unknown)[0]!r}")
+        name = min(unknown)
+        raise TypeError(f"neonauthd: a guard has no option {name!r}{nearest(name, _ALL)}")
     for name, value in {"optional": optional, **options}.items():
         if value is None:
             raise TypeError(f"neonauthd: {name} is None: leave the option out if it is not wanted")

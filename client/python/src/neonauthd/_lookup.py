@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._question import DEFAULT_CONNS, DEFAULT_NAME, DEFAULT_TIMEOUT, Options
+from ._words import nearest
 
 _NUMBERS = ("deadline", "heard", "max_age")
 _OF_VERIFY = ("project", "deadline", "heard", "on_behalf_of")
@@ -17,8 +18,10 @@ def check_lookup(given: object, *, profile: bool) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise TypeError('neonauthd: lookup is not a dict of options of verify or profile, such as {"project": "shop"}')
     for name, value in given.items():
-        if name not in (_OF_PROFILE if profile else _OF_VERIFY):
-            raise TypeError(f"neonauthd: lookup has no option {name!r}{' without profile=True' if name in _OF_PROFILE else ''}")
+        if name not in _OF_PROFILE:
+            raise TypeError(f"neonauthd: lookup has no option {name!r}{nearest(str(name), _OF_PROFILE)}")
+        if not profile and name not in _OF_VERIFY:
+            raise TypeError(f"neonauthd: lookup has no option {name!r} without profile=True")
         if value is None:
             raise TypeError(f"neonauthd: {name} of lookup is None: leave it out if it is not wanted")
         if name in _NUMBERS and (isinstance(value, bool) or not isinstance(value, (int, float))):
