@@ -92,15 +92,27 @@ func (f *Fake) Accept(token string, user client.User) {
 }
 
 // Reject makes the token a bad one, with this reason. It panics if the text
-// cannot be a token.
+// cannot be a token, or if the reason is none of protocol.Reasons. For the word
+// of a newer daemon use Answer.
 func (f *Fake) Reject(token string, reason protocol.Reason) {
+	need("reason", reason, protocol.Reasons())
 	f.Answer(token, client.Rejected{Reason: reason})
 }
 
 // Unknown makes the answer about the token client.Unknown with this code, as in
-// an outage. It panics if the text cannot be a token.
+// an outage. It panics if the text cannot be a token, or if the code is none of
+// protocol.Codes. For the word of a newer daemon use Answer.
 func (f *Fake) Unknown(token string, code protocol.Code) {
+	need("code", code, protocol.Codes())
 	f.Answer(token, client.Unknown{Code: code, Err: fmt.Errorf("neonauthd: daemon answers %s", code)})
+}
+
+// need panics if a word is not in the list, because a misspelt word would test
+// what no daemon says. It does not repeat the word, which may be a token.
+func need[W ~string](what string, word W, list []W) {
+	if !slices.Contains(list, word) {
+		panic(fmt.Sprintf("clienttest: the %s is no word of the protocol: take one of %s", what, list))
+	}
 }
 
 // Answer sets the answer to every lookup of the token, in place of an earlier

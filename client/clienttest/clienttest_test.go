@@ -158,6 +158,8 @@ func TestWhatCouldNotBeTrueIsAFaultOfTheTest(t *testing.T) {
 		"an empty token":              func(f *clienttest.Fake) { f.Reject("", protocol.ReasonExpired) },
 		"a token that is a list":      func(f *clienttest.Fake) { f.Unknown("a,b", protocol.CodeBusy) },
 		"a token longer than any are": func(f *clienttest.Fake) { f.Answer(strings.Repeat("x", protocol.MaxToken+1), client.Rejected{}) },
+		"a reason that there is not":  func(f *clienttest.Fake) { f.Reject("ada", "expird") },
+		"a code that there is not":    func(f *clienttest.Fake) { f.Unknown("ada", "unavailabel") },
 		"what reads as a field":       func(f *clienttest.Fake) { f.Reject("max-age=", protocol.ReasonExpired) },
 		"a session with a team":       func(f *clienttest.Fake) { f.Accept("a.b=", client.User{ID: "ada", TeamID: "t"}) },
 		"a session with its id":       func(f *clienttest.Fake) { f.Accept("a.b=", client.User{ID: "ada", SessionID: "s"}) },

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -177,7 +178,7 @@ func TestALineSaysWhatHasToBeMended(t *testing.T) {
 	}
 	for code, hint := range hints {
 		fake := new(clienttest.Fake)
-		fake.Unknown("asked", code)
+		fake.Answer("asked", client.Unknown{Code: code, Err: errors.New("neonauthd: daemon answers " + string(code))})
 		log := logging(t)
 		if status := asking(t.Context(), &middleware.Guard{Client: fake}, "asked"); status != http.StatusServiceUnavailable {
 			t.Errorf("%s: got %d", code, status)

@@ -39,11 +39,11 @@ export class FakeClient implements Asker {
    * has a team, a session or scopes, or is neither normal nor anonymous.
    */
   accept(token: string, user: FakeUser, more?: { claims?: Record<string, unknown>; profile?: Record<string, unknown> }): void
-  /** Makes the token a bad one. Default reason: bad-signature. */
+  /** Makes the token a bad one. Default reason: bad-signature. Throws a TypeError for a word that this protocol does not have. */
   reject(token: string, reason?: Reason): void
   /**
    * Makes the answer about the token unknown, as in an outage. Default code: unavailable.
-   * retryAfter is milliseconds.
+   * retryAfter is milliseconds. Throws a TypeError for a code that this protocol does not have.
    */
   unknown(token: string, code?: Code, retryAfter?: number): void
   /** All calls so far, in order, those with malformed tokens included. */

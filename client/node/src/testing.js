@@ -47,12 +47,14 @@ class FakeClient {
 
   // reject makes the token a bad one.
   reject(token, reason = 'bad-signature') {
+    needWord('reason', reason, REASONS)
     const answer = new Rejected(reason)
     this.#say(token, { VERIFY: answer, PROFILE: answer })
   }
 
   // unknown makes the answer about the token unknown, as in an outage.
   unknown(token, code = 'unavailable', retryAfter = 0) {
+    needWord('code', code, CODES)
     const answer = new Unknown(new ReplyError(code, retryAfter, ''))
     this.#say(token, { VERIFY: answer, PROFILE: answer })
   }
@@ -83,6 +85,22 @@ class FakeClient {
     if (!askable(verb, question.token)) return new Rejected('malformed')
     return this.#said.get(question.token)?.[verb] ?? new Unknown(new UnreachableError('the test says nothing about this token: call accept, reject or unknown with it'))
   }
+}
+
+// The words of the protocol. A newer daemon may send others, so only tests are
+// held to the list: a misspelt word would test what no daemon says.
+const REASONS = [
+  'malformed', 'wrong-type', 'bad-signature', 'unknown-key', 'expired', 'not-yet-valid', 'wrong-issuer', 'wrong-audience', 'wrong-algorithm',
+  'missing-claim', 'sender-constrained', 'class-not-allowed', 'insufficient-scope', 'user-not-found', 'revoked', 'rejected-upstream',
+]
+const CODES = [
+  'bad-request', 'unknown-verb', 'unknown-project', 'line-too-long', 'forbidden', 'needs-profile', 'unavailable', 'misconfigured', 'busy',
+  'deadline', 'keys-pending',
+]
+
+// The error does not repeat the word, which may be a token.
+function needWord(what, word, list) {
+  if (!list.includes(word)) throw new TypeError(`neonauthd: the ${what} is no word of the protocol: take one of ${list.join(', ')}`)
 }
 
 const USER = ['id', 'email', 'emailVerified', 'name', 'imageUrl', 'teamId', 'sessionId', 'kind', 'scopes']

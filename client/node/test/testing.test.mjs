@@ -100,6 +100,9 @@ test('what could not be true is a fault of the test', async () => {
     () => fake.reject('x'.repeat(8193)), () => fake.reject('max-age='),
     ...[{ teamId: 't' }, { sessionId: 's' }, { scopes: ['read'] }, { kind: 'restricted' }, { kind: 'machine' }].map((more) => () => fake.accept('a.b=', { id: 'ada', ...more })),
   ]) assert.throws(wrong, TypeError)
+  assert.throws(() => fake.reject('ada', 'expird'), /^TypeError: neonauthd: the reason is no word of the protocol: take one of malformed, .*, expired, /)
+  assert.throws(() => fake.unknown('ada', 'unavailabel'), /^TypeError: neonauthd: the code is no word of the protocol: take one of .*, unavailable, /)
+  assert.throws(() => fake.reject('expired', 'e30.e30.c2ln'), ({ message }) => !message.includes('e30'))
   fake.reject('x'.repeat(8192))
   await assert.rejects(fake.verify(undefined), TypeError)
 })

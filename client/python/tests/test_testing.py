@@ -115,6 +115,12 @@ class Fakes(unittest.TestCase):
         for wrong in wrongs:
             with self.assertRaises(ValueError):
                 wrong()
+        with self.assertRaisesRegex(ValueError, "the reason is no word of the protocol: take one of malformed, .*, expired, "):
+            fake.reject("ada", "expird")
+        with self.assertRaisesRegex(ValueError, "the code is no word of the protocol: take one of .*, unavailable, "):
+            fake.unknown("ada", "unavailabel")
+        with self.assertRaisesRegex(ValueError, "^((?!e30).)*$"):
+            fake.reject("expired", "e30.e30.c2ln")
         fake.reject("x" * 8192)
         with self.assertRaises(TypeError):
             fake.verify(None)  # type: ignore[arg-type]

@@ -33,6 +33,24 @@ _AGE = 3  # seconds
 _TTL = 60
 _EXPIRES = 4102444800  # in the year 2100
 
+# The words of the protocol. A newer daemon may send others, so only tests are held to
+# the list: a misspelt word would test what no daemon says.
+_REASONS = (
+    "malformed", "wrong-type", "bad-signature", "unknown-key", "expired", "not-yet-valid", "wrong-issuer", "wrong-audience",
+    "wrong-algorithm", "missing-claim", "sender-constrained", "class-not-allowed", "insufficient-scope", "user-not-found", "revoked",
+    "rejected-upstream",
+)  # fmt: skip
+_CODES = (
+    "bad-request", "unknown-verb", "unknown-project", "line-too-long", "forbidden", "needs-profile", "unavailable", "misconfigured",
+    "busy", "deadline", "keys-pending",
+)  # fmt: skip
+
+
+def _need_word(what: str, word: str, words: Collection[str]) -> None:
+    """Raises ValueError for a word that the protocol does not have. The error does not repeat it: it may be a token."""
+    if word not in words:
+        raise ValueError(f"neonauthd: the {what} is no word of the protocol: take one of {', '.join(words)}")
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -108,11 +126,16 @@ class _Fake:
         )
 
     def reject(self, token: str, reason: str = "bad-signature") -> None:
-        """Makes the token a bad one, with this reason."""
+        """Makes the token a bad one, with this reason. Raises ValueError if the protocol has no such reason."""
+        _need_word("reason", reason, _REASONS)
         self._say(token, Rejected(reason), Rejected(reason))
 
     def unknown(self, token: str, code: str = "unavailable", retry_after: int = 0) -> None:
-        """Makes the answer about the token Unknown, as in an outage. retry_after is seconds."""
+        """Makes the answer about the token Unknown, as in an outage. retry_after is seconds.
+
+        Raises ValueError if the protocol has no such code.
+        """
+        _need_word("code", code, _CODES)
         answer = Unknown(ReplyError(code, retry_after))
         self._say(token, answer, answer)
 
