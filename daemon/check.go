@@ -13,7 +13,6 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/serve"
-	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
@@ -29,7 +28,11 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 	if _, err := serve.NewCallers(cfg.Callers); err != nil {
 		return 0, program.ConfigError{Err: err}
 	}
-	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, cfg.StateDir, cfg.Cache.MaxBytes.String())
+	state, from := config.StateDir(cfg.StateDir), ""
+	if state != cfg.StateDir {
+		from = " (STATE_DIRECTORY, which wins over state_dir)"
+	}
+	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s%s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, state, from, cfg.Cache.MaxBytes.String())
 	if cfg.MetricsListen != "" {
 		fmt.Fprintf(out, "metrics       %s\n", cfg.MetricsListen)
 	}
@@ -49,10 +52,8 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 		// A unit may have a user namespace. This process normally has none.
 		fmt.Fprintf(out, "callers       %d [[caller]] table(s); a unit with PrivateUsers=yes does not start with them\n", len(cfg.Callers))
 	}
-	if err := statedir.Inspect(cfg.StateDir, accessKeyName); err != nil {
-		wrong++
-		fmt.Fprintf(out, "WRONG         state: %v\n", err)
-	}
+	wrong += checkState(out, state)
+	checkSockets(out, &cfg, state)
 	if cfg.Fleet.On() {
 		wrong += checkFleet(ctx, out, &cfg)
 	}

@@ -16,8 +16,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,14 +33,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// Bounds of the daemon's life.
-const (
-	// drainTimeout is how long a stopping daemon waits for lookups in flight.
-	drainTimeout = 10 * time.Second
-	// stateDirectory is the variable in which systemd names the folder of
-	// StateDirectory=. It has priority over the configuration.
-	stateDirectory = "STATE_DIRECTORY"
-)
+// drainTimeout is how long a stopping daemon waits for lookups in flight.
+const drainTimeout = 10 * time.Second
 
 // Options are the settings of a daemon that are not in a configuration file.
 type Options struct {
@@ -189,12 +181,8 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 // be written to, nothing can be saved; this is logged. If the directory must not be
 // used, or the revocations cannot be read, openState returns an error.
 func (d *Daemon) openState(cfg config.Config) error {
-	path := cfg.StateDir
-	if dir := os.Getenv(stateDirectory); dir != "" {
-		path = filepath.SplitList(dir)[0]
-	}
 	var err error
-	if d.stateDir, err = statedir.Open(path); err != nil {
+	if d.stateDir, err = statedir.Open(config.StateDir(cfg.StateDir)); err != nil {
 		return program.ConfigError{Err: err}
 	}
 	if err := d.stateDir.Writable(); err != nil {

@@ -184,11 +184,23 @@ func Load(path string) (Config, error) {
 // there is none yet, of the folder of the file.
 func LoadToCheck(path string) (Config, error) {
 	return load(path, func(text []byte) int {
-		if state := stateDirIn(text); exists(state) {
+		if state := StateDir(stateDirIn(text)); exists(state) {
 			return folders.UserOf(state)
 		}
 		return folders.UserOf(filepath.Dir(path))
 	})
+}
+
+// stateDirectory is the variable in which systemd names the folder of StateDirectory=.
+const stateDirectory = "STATE_DIRECTORY"
+
+// StateDir returns the state directory that is used where state_dir is configured:
+// STATE_DIRECTORY overrides it.
+func StateDir(configured string) string {
+	if dir := os.Getenv(stateDirectory); dir != "" {
+		return filepath.SplitList(dir)[0]
+	}
+	return configured
 }
 
 // stateDirIn returns the state directory of a text that may have mistakes: load names them.

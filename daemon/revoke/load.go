@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
 // Fault is a fault of the journal that did not keep the daemon from starting: it
@@ -43,6 +45,27 @@ const (
 // Faults returns all faults that there are.
 func Faults() []Fault {
 	return []Fault{FaultHalfLine, FaultNoSeal, FaultNoJournal, FaultHalfSeal, FaultGap, FaultChanged}
+}
+
+// inspections is how often a journal is read that seems to be damaged. A running daemon may
+// be writing to it just then.
+const inspections = 3
+
+// Inspect reads the journal of a directory that statedir.Look has opened, as Open would. It
+// returns what Open would log, as sentences, and the error with which Open would fail.
+func Inspect(dir *statedir.Dir) (warnings []string, err error) {
+	var found []Fault
+	for range inspections {
+		j := newJournal(dir)
+		found, err = j.load(func(*line) {})
+		if err = errors.Join(err, j.close()); err == nil && len(found) == 0 {
+			return nil, nil
+		}
+	}
+	for _, f := range found {
+		warnings = append(warnings, told()[f])
+	}
+	return warnings, err
 }
 
 // load passes every line of the file to apply, in order, and returns the faults.

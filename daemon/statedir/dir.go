@@ -23,7 +23,9 @@ var ErrInUse = errors.New("in use by another neonauthd")
 // Dir is a state directory. Its methods are safe for concurrent use, but only one
 // goroutine at a time may write a file.
 type Dir struct {
-	path string
+	path   string
+	uid    int  // whose files may be in the directory, besides root's
+	looked bool // Look made it: nothing is ever written
 
 	mu   sync.Mutex
 	root *os.Root // nil: no folder could be opened
@@ -43,7 +45,7 @@ type Dir struct {
 // be used: another process owns it (ErrInUse), others could change its files
 // (folders.ErrUnsafe), it cannot be read, or it is of a newer version.
 func Open(path string) (*Dir, error) {
-	d := &Dir{path: path}
+	d := &Dir{path: path, uid: os.Geteuid()}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	current, err := d.acquire()
@@ -55,6 +57,48 @@ func Open(path string) (*Dir, error) {
 	}
 	return d, nil
 }
+
+// Look opens the directory at path for reading only, and for judging what a start would
+// find. It changes nothing and takes no lock, so another process may write at the same
+// time. The errors are those of Open, but for a directory that is in use; fs.ErrNotExist
+// means that there is no directory. If root calls Look, it judges as the user who owns the
+// directory.
+func Look(path string) (*Dir, error) {
+	d := &Dir{path: path, uid: folders.UserOf(path), looked: true}
+	resolved, err := folders.Check(path, d.uid)
+	if err != nil {
+		return nil, err
+	}
+	if d.root, err = os.OpenRoot(resolved); err != nil {
+		return nil, err
+	}
+	if d.used, err = d.checkVersion(); err != nil {
+		return nil, errors.Join(err, d.root.Close())
+	}
+	return d, nil
+}
+
+// CanWrite returns why this process could not write to the directory at path, or not
+// make it, without trying to; nil if it could. A disk may be full even then.
+func CanWrite(path string) error {
+	for {
+		_, err := os.Stat(path)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
+			return err
+		}
+		path = filepath.Dir(path)
+	}
+	if err := syscall.Access(path, 2|1); err != nil { // W_OK and X_OK of access(2)
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// errLooked refuses to write to a directory that Look has opened.
+var errLooked = errors.New("the state directory is only looked at")
 
 // unwritable is an error that may not occur at the next attempt.
 type unwritable struct{ error }
@@ -141,6 +185,9 @@ func note(f *os.File) error {
 func (d *Dir) ours() (*os.Root, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.looked {
+		return nil, errLooked
+	}
 	if d.lock != nil && d.inPlace() {
 		return d.root, nil
 	}

@@ -84,7 +84,7 @@ func (d *Dir) check(root *os.Root, name string, f *os.File) error {
 	if err != nil {
 		return err
 	}
-	return folders.CheckFile(path, info, os.Geteuid())
+	return folders.CheckFile(path, info, d.uid)
 }
 
 // Replace replaces a file by what write writes, with mode 0600. Readers see the

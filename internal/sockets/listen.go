@@ -72,6 +72,32 @@ func Listen(path string, mode fs.FileMode) (net.Listener, error) {
 	return ln, nil
 }
 
+// Inspect returns why Listen would refuse the path, or nil. It makes no folder and asks
+// nobody, so it does not find out whether another process serves the socket. If root calls
+// Inspect, it judges as the user who owns the folder state.
+func Inspect(path, state string) error {
+	dir := filepath.Dir(path)
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // Listen makes one folder
+		if _, above := os.Stat(filepath.Dir(dir)); above != nil {
+			return fmt.Errorf("there is no folder %s (create it, or name a path in one that exists)", dir)
+		}
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder", dir)
+	}
+	if _, err := folders.CheckForSocket(dir, folders.UserOf(state)); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSocket == 0 {
+		return fmt.Errorf("%s is something that is not a socket; move it away", path)
+	}
+	return nil
+}
+
 // OnNetwork reports whether other hosts can reach ln, as far as this host knows: ln is
 // neither a Unix socket nor on loopback. A nil listener cannot be reached.
 func OnNetwork(ln net.Listener) bool {

@@ -1,0 +1,58 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/internal/sockets"
+)
+
+// checkState judges the state directory and the journal of revocations as a start would,
+// and changes nothing.
+func checkState(out io.Writer, path string) (wrong int) {
+	report := func(err error) int {
+		fmt.Fprintf(out, "WRONG         state: %v\n", err)
+		return 1
+	}
+	if err := statedir.Inspect(path, accessKeyName); err != nil {
+		return report(err)
+	}
+	if err := statedir.CanWrite(path); err != nil {
+		fmt.Fprintf(out, "warn          state: this process cannot write to %v; if the daemon cannot either, revocations and key sets are lost at a restart (systemd makes the folder with StateDirectory=)\n", err)
+	}
+	dir, err := statedir.Look(path)
+	if errors.Is(err, fs.ErrNotExist) { // the first start makes it
+		return 0
+	}
+	if err != nil {
+		return report(err)
+	}
+	warnings, err := revoke.Inspect(dir)
+	for _, text := range warnings {
+		fmt.Fprintf(out, "warn          state: %s\n", text)
+	}
+	if err = errors.Join(err, dir.Close()); err != nil {
+		return report(fmt.Errorf("revocations: %w", err))
+	}
+	return 0
+}
+
+// checkSockets warns of sockets that a start cannot make. These are no faults: this
+// process does not know whether systemd makes the sockets, and passes them.
+func checkSockets(out io.Writer, cfg *config.Config, state string) {
+	all := []struct{ key, path string }{{"socket", cfg.Socket}, {"admin_socket", cfg.AdminSocket}}
+	if path, ok := strings.CutPrefix(cfg.MetricsListen, "unix:"); ok {
+		all = append(all, struct{ key, path string }{"metrics_listen", path})
+	}
+	for _, s := range all {
+		if err := sockets.Inspect(s.path, state); err != nil {
+			fmt.Fprintf(out, "warn          %s: %v; a start fails, unless systemd passes the socket\n", s.key, err)
+		}
+	}
+}
