@@ -92,6 +92,11 @@ type Option struct {
 	span time.Duration
 }
 
+// OnlyForProfile reports whether Verify ignores the option, as it does MaxAge
+// and FallbackClaims. A program that always calls Verify can refuse such an
+// option, whose author wanted something from it.
+func (o Option) OnlyForProfile() bool { return o.kind == optMaxAge || o.kind == optFallbackClaims }
+
 type optionKind uint8
 
 const (

@@ -1,6 +1,8 @@
 package httpauth
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -39,6 +41,21 @@ type Requirements struct {
 	// whole words. No token has a scope that is not valid (ValidScope). Empty:
 	// no requirement.
 	Scopes []string
+}
+
+// Check returns an error if Kinds has what is no kind, such as
+// client.KindUnknown, or Scopes has what is no scope.
+func (r *Requirements) Check() error {
+	if slices.ContainsFunc(r.Kinds, func(kind client.Kind) bool { return kind.String() == "" }) {
+		return errors.New("kinds: one is no kind of users: name KindNormal, KindRestricted, KindAnonymous, KindMachine or KindTeam; " +
+			"with the first three, users whose kind is not known are admitted too")
+	}
+	for i, scope := range r.Scopes {
+		if !ValidScope(scope) {
+			return fmt.Errorf("scopes: number %d is not one word: write each scope as a text of its own, of 1 to %d visible characters", i+1, MaxScope)
+		}
+	}
+	return nil
 }
 
 // Unmet returns the reason, for Denied, why a verified user does not meet the

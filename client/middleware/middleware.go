@@ -18,6 +18,7 @@ package middleware
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
@@ -49,7 +50,8 @@ type Guard struct {
 	// Guards without a Client share.
 	Client client.Asker
 
-	// Options are passed with every lookup.
+	// Options are passed with every lookup. MaxAge and FallbackClaims need
+	// Profile.
 	Options []client.Option
 
 	// Profile makes the Guard ask for the user's profile, with Client.Profile
@@ -142,7 +144,7 @@ func UserFrom(ctx context.Context) (u client.User, ok bool) {
 }
 
 // Wrap returns a handler that lets accepted requests through to next. It panics
-// if one of Places is not valid, or if the Guard or next is nil.
+// if Options, Places or Require are not valid, or if the Guard or next is nil.
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	if g == nil {
 		panic("neonauthd: Wrap wants a Guard, and got a nil *Guard: write guard := &middleware.Guard{}")
@@ -150,6 +152,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 	if f, ok := next.(http.HandlerFunc); next == nil || ok && f == nil {
 		panic("neonauthd: Wrap wants the handler that the Guard protects, and got nil")
 	}
+	g.check()
 	find := g.search()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if g.Resource != nil && g.Resource.Describes(r.URL.EscapedPath()) {
@@ -172,6 +175,17 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 		answer, _ := found.Ask(func(token string) client.Answer { return g.ask(r.Context(), token) })
 		g.decide(w, r, next, answer)
 	})
+}
+
+// check panics if Options or Require are not valid, before the first request.
+// Verify would ignore the option: a cached verdict would pass for a live one.
+func (g *Guard) check() {
+	if !g.Profile && slices.ContainsFunc(g.Options, client.Option.OnlyForProfile) {
+		panic("middleware: Guard.Options: client.MaxAge or client.FallbackClaims has no effect without the profile: set Profile: true, or leave it out")
+	}
+	if err := g.Require.Check(); err != nil {
+		panic("middleware: Guard.Require: " + err.Error())
+	}
 }
 
 // asker returns the Guard's Client, or else the shared one.

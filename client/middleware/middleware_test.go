@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/client/clienttest"
@@ -251,6 +252,18 @@ func TestAGuardThatIsHeldWronglyPanicsBeforeTheFirstRequest(t *testing.T) {
 		"write guard := &middleware.Guard{}":           func() { none.Wrap(http.NotFoundHandler()) },
 		"wants the handler that the Guard protects":    func() { new(middleware.Guard).Wrap(nil) },
 		"handler that the Guard protects, and got nil": func() { new(middleware.Guard).Wrap(handler) },
+		"set Profile: true": func() {
+			(&middleware.Guard{Options: []client.Option{client.WithProject("main"), client.MaxAge(0)}}).Wrap(http.NotFoundHandler())
+		},
+		"MaxAge or client.FallbackClaims": func() {
+			(&middleware.Guard{Options: []client.Option{client.FallbackClaims()}}).Wrap(http.NotFoundHandler())
+		},
+		"Guard.Require: kinds: ": func() {
+			(&middleware.Guard{Require: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindUnknown}}}).Wrap(http.NotFoundHandler())
+		},
+		"Guard.Require: scopes: number 2 is not one word": func() {
+			(&middleware.Guard{Require: httpauth.Requirements{Scopes: []string{"read", "a b"}}}).Wrap(http.NotFoundHandler())
+		},
 	} {
 		t.Run(says, func(t *testing.T) {
 			defer func() {
@@ -261,6 +274,12 @@ func TestAGuardThatIsHeldWronglyPanicsBeforeTheFirstRequest(t *testing.T) {
 			do()
 		})
 	}
+}
+
+func TestOptionsThatHaveAnEffectAreTaken(t *testing.T) {
+	claims := []client.Option{{}, client.WithProject("main"), client.Heard(time.Second), client.Deadline(time.Second), client.OnBehalfOf("visitor")}
+	(&middleware.Guard{Options: claims}).Wrap(http.NotFoundHandler())
+	(&middleware.Guard{Options: append(claims, client.MaxAge(0), client.FallbackClaims()), Profile: true}).Wrap(http.NotFoundHandler())
 }
 
 // TestSharedCases plays the cases that guards of other languages play too.
