@@ -219,6 +219,14 @@ const (
 	TextNoFile = "this daemon was started without a configuration file"
 )
 
+// Texts of ERR forbidden to a lookup of a caller whom a rule admits, but not to that.
+const (
+	// TextNoLevel says that the caller's rule lacks the level of the lookup.
+	TextNoLevel = "this caller may not ask for this level"
+	// TextNoProject says that the caller's rule lacks the project of the lookup.
+	TextNoProject = "this caller may not ask about this project"
+)
+
 // Names of fields in replies.
 const (
 	// FieldLevel is what was established: [LevelClaims] or [LevelProfile]. In the reply to LEVEL: the log level.

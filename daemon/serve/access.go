@@ -139,7 +139,7 @@ func (r *callerRule) retryAfter() time.Duration {
 // refuse returns why the caller may not ask the lookup, or nil.
 func (p *permission) refuse(l *resolve.Lookup) *Refusal {
 	if p.rule != nil && p.sees(l.Project.Name()) && (!p.reaches(l.Level) || l.Fallback && !p.reaches(resolve.LevelClaims)) {
-		return &Refusal{Code: protocol.CodeForbidden, Advice: "this caller may not ask for this level"}
+		return &Refusal{Code: protocol.CodeForbidden, Advice: protocol.TextNoLevel}
 	}
 	return p.refuseProject(l.Project.Name())
 }
@@ -152,7 +152,7 @@ func (p *permission) refuseProject(project string) *Refusal {
 	case p.rule == nil:
 		return nil
 	case !p.sees(project):
-		return &Refusal{Code: protocol.CodeForbidden, Advice: "this caller may not ask about this project"}
+		return &Refusal{Code: protocol.CodeForbidden, Advice: protocol.TextNoProject}
 	case p.limiter != nil && !p.limiter.Allow():
 		return &Refusal{Code: protocol.CodeBusy, RetryAfter: p.rule.retryAfter(), Advice: "this caller's rate is used up"}
 	}

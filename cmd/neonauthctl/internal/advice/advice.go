@@ -80,7 +80,7 @@ func Unknown(code protocol.Code) string {
 	case protocol.CodeLineTooLong:
 		return "give less: a request has at most 16384 bytes"
 	case protocol.CodeForbidden:
-		return "a [[caller]] rule of the configuration leaves this user out: have one admit it"
+		return "no [[caller]] rule of the configuration is for this user or one of its groups: have one admit it"
 	case protocol.CodeNeedsProfile:
 		return "only the upstream can judge this credential: neonauthctl profile asks it"
 	case protocol.CodeUnavailable:
@@ -95,6 +95,17 @@ func Unknown(code protocol.Code) string {
 		return "ask again in a moment: the key set is fetched for it at most once per jwks_cooldown (30s, if not set); if it stays so, neonauthctl keys shows why fetches fail"
 	}
 	return "the daemon's log (journalctl -u neonauthd) may tell more"
+}
+
+// Forbidden is Unknown for CodeForbidden, of which the daemon said text.
+func Forbidden(text string) string {
+	switch text {
+	case protocol.TextNoLevel:
+		return "the [[caller]] rule that is for this user lacks the level in its levels: have it added, or ask for the other level (neonauthctl verify is claims, profile is profile)"
+	case protocol.TextNoProject:
+		return "the [[caller]] rule that is for this user lacks the project in its projects: have it added; neonauthctl hello lists the projects that this user may ask about"
+	}
+	return Unknown(protocol.CodeForbidden)
 }
 
 // Logout returns what to do about a logout token that is refused for this

@@ -40,10 +40,16 @@ func TestEachEndHasItsOwnAdvice(t *testing.T) {
 	} {
 		see(string(verb), Refused(verb, code, ""))
 	}
+	for _, text := range []string{protocol.TextNoLevel, protocol.TextNoProject} {
+		see(text, Forbidden(text))
+	}
+	if Forbidden("new") != Unknown(protocol.CodeForbidden) {
+		t.Error("another text of forbidden has no advice")
+	}
 	for _, text := range []string{"socket: " + protocol.TextRestart, protocol.TextNoFile} {
 		see(text, Refused(protocol.RELOAD, protocol.CodeMisconfigured, text))
 	}
-	if len(said) != len(protocol.Reasons())+len(protocol.Codes())+8 {
+	if len(said) != len(protocol.Reasons())+len(protocol.Codes())+10 {
 		t.Errorf("%d pieces of advice", len(said))
 	}
 }
@@ -169,13 +175,22 @@ func TestAForbiddenSocketNamesItsGroup(t *testing.T) {
 	if err := os.Chmod(path, 0o660); err != nil {
 		t.Fatal(err)
 	}
-	group, err := user.LookupGroupId(me.Gid)
-	if err != nil {
-		t.Fatal(err)
+	const ofRoot = "the socket is for root and its group: use sudo, or give the socket to a group of its own (SocketGroup= in its unit, or start neonauthd with that group)"
+	if me.Gid == "0" {
+		says(ofRoot)
+	} else {
+		group, err := user.LookupGroupId(me.Gid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		says(fmt.Sprintf("%s is in the group %s, and this session began before that: sign in anew, or newgrp %[2]s", me.Username, group.Name))
 	}
-	says(fmt.Sprintf("%s is in the group %s, and this session began before that: sign in anew, or newgrp %[2]s", me.Username, group.Name))
 	if err := os.Chown(path, -1, 54321); err == nil { // root only
 		says("the socket is for the group 54321: usermod -aG 54321 " + me.Username + ", then sign in anew")
+		if err := os.Chown(path, -1, 0); err != nil {
+			t.Fatal(err)
+		}
+		says(ofRoot)
 	} else if !errors.Is(err, fs.ErrPermission) {
 		t.Fatal(err)
 	}

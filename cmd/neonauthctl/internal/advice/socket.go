@@ -51,7 +51,7 @@ func NoAnswer(err error, s Socket) string {
 	case errors.Is(err, client.ErrUnreachable):
 		return tried + "; " + s.Flag + " names another"
 	}
-	return "see that " + tried + " and that neonauthd runs: " + status
+	return "see whether neonauthd runs (" + status + "): " + tried + "; " + s.Flag + " names another"
 }
 
 // permission returns what to do about a socket that this user may not open.
@@ -63,6 +63,9 @@ func (s Socket) permission() string {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || info.Mode().Perm()&0o060 != 0o060 {
 		return fmt.Sprintf("the socket has mode %04o, so only its owner may ask: use sudo, or see who may with ls -l %s", info.Mode().Perm(), s.Path)
+	}
+	if stat.Gid == 0 { // nobody is to be made a member of root's group for this
+		return "the socket is for root and its group: use sudo, or give the socket to a group of its own (SocketGroup= in its unit, or start neonauthd with that group)"
 	}
 	gid := strconv.FormatUint(uint64(stat.Gid), 10)
 	group, name := gid, "USER"

@@ -231,7 +231,11 @@ func (b *bench) inTurn(ctx context.Context, all []*subject) error {
 		for _, s := range all {
 			t, err := progress.run(ctx, s.load, s.name, b.duration/time.Duration(n))
 			if err != nil {
-				return fmt.Errorf("%s: %w", s.name, err)
+				err = fmt.Errorf("%s: %w", s.name, err)
+				if b.store != nil && s.name == b.store.kind {
+					err = b.store.advise(err)
+				}
+				return err
 			}
 			s.tally.add(t)
 		}

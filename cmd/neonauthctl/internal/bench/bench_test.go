@@ -2,12 +2,16 @@ package bench
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
+	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/cli"
 )
 
@@ -44,6 +48,38 @@ func TestHistogramTakesAnyDuration(t *testing.T) {
 	}
 	if (&histogram{}).quantile(0.5) != 0 {
 		t.Error("an empty histogram has a median")
+	}
+}
+
+// TestAServerThatEndsIsToldOnce, and as what it is, however many connections it had.
+func TestAServerThatEndsIsToldOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	server, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	go func() {
+		for {
+			nc, err := server.Accept()
+			if err != nil {
+				return
+			}
+			go func() { // ends with the first request
+				_, _ = nc.Read(make([]byte, 1))
+				_ = nc.Close()
+			}()
+		}
+	}()
+	b := &bench{settings: &cli.Settings{}, connections: 3, depth: 2}
+	l, err := b.open(t.Context(), path, b.mix([]string{"aaaa.bbbb.cccccccccccccccccccccccc"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	_, err = l.run(t.Context(), time.Hour)
+	if !errors.Is(err, client.ErrBroken) || strings.Count(err.Error(), client.ErrBroken.Error()) != 1 || !strings.HasSuffix(err.Error(), "(3 of 3 connections ended so)") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -5,11 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"github.com/neonauthd/neonauthd/client"
 )
 
 const (
@@ -100,7 +106,17 @@ func (l *load) run(ctx context.Context, d time.Duration) (*tally, error) {
 	if err := ctx.Err(); err != nil {
 		return total, err
 	}
-	return total, errors.Join(errs...)
+	return total, ended(errs)
+}
+
+// ended returns the first error of the connections, and how many there are. If the server
+// ends, all connections have the same error.
+func ended(errs []error) error {
+	faults := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
+	if len(faults) < 2 {
+		return errors.Join(faults...)
+	}
+	return fmt.Errorf("%w (%d of %d connections ended so)", faults[0], len(faults), len(errs))
 }
 
 func (l *lane) run(end time.Time) error {
@@ -116,8 +132,13 @@ func (l *lane) run(end time.Time) error {
 	}
 	for {
 		n, err := l.nc.Read(l.in)
-		if err != nil {
-			return fmt.Errorf("the server stopped answering: %w", errors.Unwrap(err))
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+			return client.ErrBroken
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return fmt.Errorf("the server stopped answering: %w", context.DeadlineExceeded)
+		case err != nil:
+			return fmt.Errorf("the server stopped answering: %w", err)
 		}
 		now := time.Now()
 		if err := l.take(l.in[:n], now); err != nil {
@@ -150,12 +171,16 @@ func (l *lane) send(now time.Time) error {
 		l.tally.bytesOut += uint64(len(line))
 	}
 	l.free = l.free[:0]
-	if len(l.batch) == 1 {
-		_, err := l.nc.Write(l.batch[0])
-		return err
-	}
 	rest := l.batch // WriteTo empties its receiver
-	_, err := rest.WriteTo(l.nc)
+	var err error
+	if len(rest) == 1 {
+		_, err = l.nc.Write(rest[0])
+	} else {
+		_, err = rest.WriteTo(l.nc)
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		return client.ErrBroken
+	}
 	return err
 }
 

@@ -98,8 +98,12 @@ func (s *Settings) meantProject(code protocol.Code, otherwise string) string {
 }
 
 // Unknown returns what to do when nothing was learnt about the token, for this
-// code.
-func (s *Settings) Unknown(code protocol.Code) string {
+// code of err.
+func (s *Settings) Unknown(code protocol.Code, err error) string {
+	var reply *client.ReplyError
+	if code == protocol.CodeForbidden && errors.As(err, &reply) {
+		return advice.Forbidden(reply.Text)
+	}
 	return s.meantProject(code, advice.Unknown(code))
 }
 

@@ -43,8 +43,11 @@ func (s *Settings) Flags(flags *pflag.FlagSet) {
 }
 
 // NoArguments refuses arguments. The usual mistake is a token on the command
-// line.
+// line, unless the command takes none.
 func NoArguments(cmd *cobra.Command, args []string) error {
+	if cmd.HasParent() && !cmd.HasAvailableSubCommands() && cmd.Flags().Lookup(tokenFile) == nil {
+		return command.NoArguments(cmd, args)
+	}
 	return command.NoArgumentsBut("a token is read from standard input or --token-file, and is never an argument")(cmd, args)
 }
 

@@ -22,9 +22,12 @@ type TokenSource struct {
 	file     string
 }
 
+// tokenFile is the flag that names a file with a token.
+const tokenFile = "token-file"
+
 // Flag adds --token-file to a command.
 func (t *TokenSource) Flag(cmd *cobra.Command) {
-	command.Path(cmd.Flags(), &t.file, "token-file", "", "read the token from this `file` (default standard input)")
+	command.Path(cmd.Flags(), &t.file, tokenFile, "", "read the token from this `file` (default standard input)")
 }
 
 // maxOne is how many bytes are read for one token: enough to tell what a text

@@ -163,7 +163,7 @@ func afterUnknown(s *cli.Settings, a client.Unknown) string {
 	if a.Code == "" {
 		return s.NoAnswer(a.Err)
 	}
-	return s.Unknown(a.Code)
+	return s.Unknown(a.Code, a.Err)
 }
 
 func answerDocument(s *cli.Settings, answer client.Answer, looks credential.Finding) any {
