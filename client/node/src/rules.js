@@ -4,6 +4,8 @@
 
 const { STATUS_CODES } = require('node:http')
 
+const { Unknown } = require('./answer.js')
+const { GarbledError } = require('./errors.js')
 const { Client, OF_PROFILE_ALONE, PROFILE_OPTIONS, checkLookup } = require('./client.js')
 const { DEFAULT_SOCKET, SOCKET_VARIABLE } = require('./words.js')
 const { REQUIREMENTS } = require('./requirements.js')
@@ -133,8 +135,8 @@ class Rules {
     const found = this.#find(request)
     const without = found.refusal()
     if (without !== undefined) return this.#optional && found.fault === '' ? {} : { refusal: without }
-    const { answer } = await found.ask((token) => this.#ask(token))
-    if (answer?.outcome === 'unknown' && answer.error?.kind !== 'cancelled') this.#onUnknown(request, answer)
+    const answer = needAnswer((await found.ask((token) => this.#ask(token))).answer)
+    if (answer.outcome === 'unknown' && answer.error?.kind !== 'cancelled') this.#onUnknown(request, answer)
     return { refusal: refusalOf(answer) ?? (await this.#refusalOfUser(request, answer)), answer }
   }
 
@@ -156,6 +158,13 @@ class Rules {
   #ask(token) {
     return this.#profile ? this.#client.profile(token, this.#lookup) : this.#client.verify(token, this.#lookup)
   }
+}
+
+// needAnswer turns what is no answer into one: it is a fault of the program, of
+// which a 503 alone would say nothing.
+function needAnswer(given) {
+  if (['accepted', 'rejected', 'unknown'].includes(given?.outcome)) return given
+  return new Unknown(new GarbledError('the client of the guard has returned what is no answer'))
 }
 
 // checkOptions throws for an option that does not exist or is not valid. An

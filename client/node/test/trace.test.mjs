@@ -89,6 +89,15 @@ test('a line says that the variable is not set where the socket is the default',
   }
 })
 
+test('a client that returns what is no answer lets nobody in, and leaves a line', async (t) => {
+  const taken = warnings(t)
+  for (const wrong of [undefined, null, true, 'accepted', {}]) {
+    const answer = async () => wrong
+    assert.equal((await guard({ client: { verify: answer, profile: answer } })(request('asked'))).status, 503)
+    assert.match(taken().at(-1).text, /the client of the guard has returned what is no answer$/)
+  }
+})
+
 test('a line says what has to be mended', async (t) => {
   const taken = warnings(t)
   const hints = Object.entries(JSON.parse(readFileSync(new URL('../../testdata/traces/hints.json', import.meta.url), 'utf8')))
