@@ -40,3 +40,22 @@ func TestAKeyThatCannotBeReadIsNotCalledMissing(t *testing.T) {
 		})
 	}
 }
+
+// TestAReloadSaysThatAKeyCannotBeReadAnyMore: the project goes on with the key that it has,
+// but an operator who withdraws that key at the upstream has to know it.
+func TestAReloadSaysThatAKeyCannotBeReadAnyMore(t *testing.T) {
+	w := newLiveDaemon(t, nil)
+	said := func() int { return strings.Count(w.log.String(), "server key cannot be read any more") }
+	if err := w.daemon.Reload(); err != nil || said() != 0 {
+		t.Fatalf("a reload without a change: %v, said %d times", err, said())
+	}
+	if err := os.Remove(filepath.Join(w.dir, "server-key")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.daemon.Reload(); err != nil || said() != 1 {
+		t.Errorf("a reload without the key's file: %v, said %d times", err, said())
+	}
+	if reply := w.dial().Ask("PROFILE %s", w.token()); !strings.HasPrefix(reply, "OK level=profile") {
+		t.Errorf("reply %.100q", reply)
+	}
+}

@@ -150,6 +150,11 @@ func (d *Daemon) Reload() error {
 	d.opts.Level.Set(slog.Level(cfg.LogLevel))
 	d.sync(st)
 	d.leases.ForgetAll()
+	for _, p := range st.terms.Projects.List {
+		if old.named(p.Name()) == p {
+			p.TellUnreadable(cfg.Dir)
+		}
+	}
 	d.tellOfStrays()
 	return nil
 }

@@ -177,6 +177,18 @@ func (p *Project) Is(table config.Project, configDir string) bool {
 	return (err != nil || key.Equal(p.serverKey)) && (secretErr != nil || secret.Equal(p.secret))
 }
 
+// TellUnreadable logs which secrets cannot be read now. It is for a reload that kept the
+// project: the secrets of before stay in use, and a restart would have none.
+func (p *Project) TellUnreadable(configDir string) {
+	const text = " cannot be read any more: what was read before stays in use until a restart; mend what the error names, then reload"
+	if _, err := config.ReadServerKey(p.config.SecretServerKey, configDir); err != nil {
+		p.log.Error("server key"+text, "error", err)
+	}
+	if _, err := config.ReadIntrospectionSecret(&p.config, configDir); err != nil {
+		p.log.Error("secret of introspection"+text, "error", err)
+	}
+}
+
 // hasUpstreamOf reports whether another project, which may be this project before a
 // reload, has the same name and asks the same upstream.
 func (p *Project) hasUpstreamOf(other *Project) bool {

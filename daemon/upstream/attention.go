@@ -3,9 +3,8 @@ package upstream
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
-
-	"github.com/neonauthd/neonauthd/internal/program"
 )
 
 // attentionInterval is the shortest time between two lines about the same
@@ -16,11 +15,32 @@ const attentionInterval = 10 * time.Minute
 // once per attentionInterval and not once per request, for all acts together.
 // An error's text has only closed words and a status in it.
 func (c *Client) callAttention(e *Error) {
-	if e.Meaning != Misconfigured && !e.loud {
+	if e.Meaning != Misconfigured && !e.loud || !c.attention.due(e.Cause(), c.config.Now()) {
 		return
 	}
-	c.config.Logger.LogAttrs(context.Background(), slog.LevelError, "upstream needs attention",
-		program.Every(attentionInterval, c.config.Name, e.Cause()), slog.String("error", e.Error()), slog.String("next", e.next()))
+	c.config.Logger.LogAttrs(context.Background(), slog.LevelError, "upstream needs attention", slog.String("error", e.Error()), slog.String("next", e.next()))
+}
+
+// attention remembers when each cause was told. A reload that changes the project makes
+// another Client, so the operator hears at once that the change was not the right one. The
+// zero value is ready to use.
+type attention struct {
+	mu   sync.Mutex
+	told map[string]time.Time // by cause
+}
+
+// due reports whether the cause is to be told now, and notes that it is.
+func (a *attention) due(cause string, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if at, ok := a.told[cause]; ok && now.Sub(at) < attentionInterval {
+		return false
+	}
+	if a.told == nil {
+		a.told = map[string]time.Time{}
+	}
+	a.told[cause] = now
+	return true
 }
 
 // next says what an operator can do about e.

@@ -79,6 +79,7 @@ type Client struct {
 	discovery     *discovery
 	comparison    comparison
 	failures      lastFailures
+	attention     attention
 }
 
 // New checks config and returns a Client. It sends nothing and starts nothing. Its errors name the setting and

@@ -201,6 +201,22 @@ func TestALineThatWasCutDoesNotSpoilTheNext(t *testing.T) {
 	}
 }
 
+// TestAFullDiskDoesNotHideThatALineWasCut: attempts that write nothing come between the
+// line that was cut and the next one.
+func TestAFullDiskDoesNotHideThatALineWasCut(t *testing.T) {
+	l, _ := newLog(t, "file:"+filepath.Join(need.Folder(t), "log"))
+	w := &writer{Log: l}
+	defer w.close()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	need.Host(t, err == nil, "no /dev/full here")
+	w.out, w.torn = full, true
+	w.gather(lineOf("1"))
+	w.put() // fails there, and is written to the real file
+	if text, _ := os.ReadFile(strings.TrimPrefix(l.Destination, "file:")); string(text) != "\n"+strings.Replace(written, "P", "1", 1) {
+		t.Errorf("%q", text)
+	}
+}
+
 // cutting is a destination that becomes full.
 type cutting struct {
 	room int

@@ -25,7 +25,7 @@ type writer struct {
 	*Log
 	out     destination // nil: has to be opened
 	old     bool        // out is a file that could not be opened again
-	torn    bool        // the last write ended within a line
+	torn    bool        // the file ends within a line
 	text    bytes.Buffer
 	count   int       // of lines in text
 	end     time.Time // deadline for everything that is left; zero: ctx has not ended
@@ -110,8 +110,9 @@ func (w *writer) put() {
 			break
 		}
 		whole := bytes.LastIndexByte(rest[:n], '\n') + 1
-		_, file := w.out.(*os.File)
-		w.torn = file && n > whole
+		if _, file := w.out.(*os.File); n > 0 { // otherwise the file ends as it did before
+			w.torn = file && n > whole
+		}
 		w.done(bytes.Count(rest[:whole], []byte{'\n'}))
 		rest = rest[whole:]
 		w.close()
