@@ -70,7 +70,11 @@ func (a *admin) unrevoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve
 // is nil.
 func (a *admin) revoked(m revoke.Mark, by fair.ID, on, changed bool, err error) (protocol.Reply, *serve.Refusal) {
 	if err != nil {
-		a.daemon.opts.Logger.Error("revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat", "kind", m.Kind, "project", m.Project, "error", err)
+		text := "revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat"
+		if !on {
+			text = "end of a revocation not saved: it is in force, and a restart would bring the revocation back; mend the state directory and repeat"
+		}
+		a.daemon.opts.Logger.Error(text, "kind", m.Kind, "project", m.Project, "error", err)
 		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
 	}
 	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", m.Project, "revoked", on, "changed", changed, "uid", by.User())

@@ -53,6 +53,28 @@ func TestEveryGroupIsPurged(t *testing.T) {
 	}
 }
 
+// TestEveryCredentialIsProtectedAndPurged: a secret must not be readable, nor outlive a purge.
+func TestEveryCredentialIsProtectedAndPurged(t *testing.T) {
+	script, files := read(t, "scripts/postremove.sh"), read(t, "../systemd/tmpfiles.d/neonauthd.conf")
+	names := map[string]bool{}
+	for _, unit := range found(t, "../systemd/*.service") {
+		for _, m := range regexp.MustCompile(`(?m)^LoadCredential=[a-z-]+:neonauthd\.([a-z-]+)$`).FindAllStringSubmatch(read(t, unit), -1) {
+			names[m[1]] = true
+		}
+	}
+	if len(names) < 6 {
+		t.Fatalf("the units load %v only", names)
+	}
+	for name := range names {
+		if !regexp.MustCompile(`[ \t]` + name + `[ ;]`).MatchString(script) {
+			t.Errorf("postremove.sh leaves the credential %s behind", name)
+		}
+		if !regexp.MustCompile(`(?m)^z /etc/credstore/neonauthd\.` + name + ` +0400 root root -$`).MatchString(files) {
+			t.Errorf("tmpfiles.d does not protect the credential %s", name)
+		}
+	}
+}
+
 func TestScriptsParse(t *testing.T) {
 	for shell, pattern := range map[string]string{"sh": "scripts/*.sh", "bash": "*.sh"} {
 		path := need.Program(t, shell, shell)

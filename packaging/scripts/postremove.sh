@@ -8,7 +8,10 @@ remove | 0)
 	rmdir /run/neonauthd /run/neonauth-http /run/neonauth-http-hooks 2>/dev/null || true
 	;;
 purge)
-	rm -rf /etc/neonauthd /var/lib/neonauthd /etc/credstore/neonauthd.server-key /etc/credstore/neonauthd.webhook-secret
+	rm -rf /etc/neonauthd /var/lib/neonauthd
+	for credential in server-key introspection-secret fleet-key fleet-password webhook-secret access-log-key; do
+		rm -f "/etc/credstore/neonauthd.$credential"
+	done
 	for unit in neonauthd.service neonauthd.socket neonauthd-admin.socket neonauthd-metrics.socket \
 		neonauth-http.service neonauth-http.socket neonauth-http-status.socket neonauth-http-logout.socket \
 		neonauth-http-hooks.service neonauth-http-hooks.socket neonauth-http-hooks-status.socket; do

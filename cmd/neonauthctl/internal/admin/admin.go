@@ -145,8 +145,9 @@ func purgeCommand(s *cli.Settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "purge all | subject ID | token",
 		Short: "Forget cached verdicts and profiles",
-		Long: `Purge forgets cached verdicts and profiles: all of them, those of a user, or those of
-one token (read from standard input or --token-file). Key sets and revocations stay.`,
+		Long: `Purge forgets cached verdicts and profiles: all of them, whichever project is named;
+those of a user; or those of one token (read from standard input or --token-file). Key
+sets and revocations stay.`,
 		ValidArgs: kinds,
 		Args:      oneOf(1, kinds...),
 		RunE: func(cmd *cobra.Command, args []string) error {
