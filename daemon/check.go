@@ -45,7 +45,11 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 			wrong++
 			fmt.Fprintf(out, "WRONG         %v\n", err)
 		} else if err := accesslog.Inspect(cfg.AccessLog); err != nil {
-			fmt.Fprintf(out, "warn          access log: %v; lines are lost until it is there (LogsDirectory= in the unit makes a folder at the start)\n", err)
+			remedy := "" // a socket is made by the program that listens on it
+			if strings.HasPrefix(cfg.AccessLog, "file:") {
+				remedy = " (LogsDirectory= in the unit makes a folder at the start)"
+			}
+			fmt.Fprintf(out, "warn          access log: %v; lines are lost until it is there%s\n", err, remedy)
 		}
 	}
 	if len(cfg.Callers) > 0 {

@@ -75,7 +75,7 @@ these flags.`,
 		Args: command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.check {
-				return f.checkConfig()
+				return f.checkConfig(cmd.OutOrStdout())
 			}
 			return f.serve(cmd.Context(), cmd.ErrOrStderr())
 		},

@@ -31,6 +31,14 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 	if err := errors.Join(os.WriteFile(loose, nil, 0o600), os.Chmod(loose, 0o666)); err != nil {
 		t.Fatal(err)
 	}
+	good, hooks := filepath.Join(dir, "good.toml"), filepath.Join(dir, "hooks.toml")
+	if err := errors.Join(
+		os.WriteFile(good, []byte("access_log = \"file:/nope/x\"\n"), 0o600),
+		os.WriteFile(hooks, []byte("[[project]]\nname = \"main\"\nsecrets = [\"./secret\"]\n"), 0o600),
+		os.WriteFile(filepath.Join(dir, "secret"), []byte("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		args []string
 		code int
@@ -53,6 +61,9 @@ func TestCommandLineIsRefusedInWords(t *testing.T) {
 		{[]string{"hooks", "--config", loose, "--check"}, program.ExitConfig, "loose.toml is writable by others; chmod go-w"},
 		{[]string{"check-nginx"}, program.ExitUsage, "takes one file"},
 		{[]string{"hooks"}, program.ExitUsage, "--config is missing"},
+		{[]string{"--check"}, 0, "no file was read, because none is named: without --config FILE"},
+		{[]string{"--check", "--config", good}, 0, "ok            " + good + "\naccess log    file:/nope/x\nwarn          access log: stat /nope: no such file or directory; lines are lost until it is there\n"},
+		{[]string{"hooks", "--check", "--config", hooks}, 0, "ok            " + hooks + "\nprojects      main\n"},
 		{[]string{"hooks", "--config", bad}, program.ExitConfig, "bad.toml"},
 		{[]string{"hooks", "--config", undelivered, "--check"}, 0, `credential "webhook-secret": $CREDENTIALS_DIRECTORY is not set; run under systemd with LoadCredential=, or give a path: not checked`},
 		{[]string{"hooks", "--config", undelivered}, program.ExitConfig, "CREDENTIALS_DIRECTORY"},

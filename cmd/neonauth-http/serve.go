@@ -44,8 +44,8 @@ const gcPercent = 400
 func processors(all int) int { return (all + 1) / 2 }
 
 // checkConfig returns an error if the configuration file is not valid.
-func (f *flags) checkConfig() error {
-	if err := authrequest.Check(f.config); err != nil {
+func (f *flags) checkConfig(out io.Writer) error {
+	if err := authrequest.Check(out, f.config); err != nil {
 		return program.ConfigError{Err: err}
 	}
 	return nil

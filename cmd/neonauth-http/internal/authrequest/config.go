@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -96,13 +97,29 @@ func (s *Settings) Fixed(next *Settings) (keys []string) {
 }
 
 // Check returns why a start with the configuration file at path would fail: the
-// file is not valid, or its access log cannot be written. nil: it would not fail.
-func Check(path string) error {
+// file is not valid, or its access log is not safe. nil: it would not fail. It
+// writes to out what was checked, and warnings. path "" means that there is no file.
+func Check(out io.Writer, path string) error {
 	set, err := Load(path)
 	if err != nil {
 		return err
 	}
-	return accesslog.Unsafe(set.access)
+	if err := accesslog.Unsafe(set.access); err != nil {
+		return err
+	}
+	if path == "" {
+		fmt.Fprintln(out, "note          no file was read, because none is named: without --config FILE all settings have their defaults")
+		return nil
+	}
+	fmt.Fprintf(out, "ok            %s\n", path)
+	if set.access == "" {
+		return nil
+	}
+	fmt.Fprintf(out, "access log    %s\n", set.access)
+	if err := accesslog.Inspect(set.access); err != nil {
+		fmt.Fprintf(out, "warn          access log: %v; lines are lost until it is there\n", err)
+	}
+	return nil
 }
 
 // file is the configuration file. A key that is absent has its default.

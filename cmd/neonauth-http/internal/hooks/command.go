@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -89,6 +90,7 @@ func (f *flags) run(ctx context.Context, p *Program, out io.Writer, log *slog.Lo
 	case err != nil:
 		return program.ConfigError{Err: err}
 	case f.check:
+		fmt.Fprintf(out, "ok            %s\nprojects      %s\n", f.config, strings.Join(set.Projects(), " "))
 		return nil
 	}
 	program.OutliveLog()
