@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import os
+import warnings
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable, iscoroutinefunction
@@ -79,13 +80,14 @@ def client_for_threads(client: Asker | None) -> Asker:
 def client_for_asyncio(client: AsyncAsker | None) -> AsyncAsker:
     """Returns the client of a guard for asyncio; None: the shared one.
 
-    Raises TypeError for a Client: all tasks of the event loop would stand still while
-    it waits for the daemon.
+    Warns of a Client, which works: all tasks of the event loop stand still while it
+    waits for the daemon.
     """
     if client is None:
         return shared_async_client()
     if isinstance(client, Client):
-        raise TypeError("neonauthd: this client is for threads, and would block the event loop: write client=AsyncClient(...)")
+        text = "neonauthd: this client is for threads, and blocks the event loop: write client=AsyncClient(...)"
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
     return client
 
 
