@@ -150,6 +150,9 @@ func runningFolder(flag string) string {
 	return ""
 }
 
+// goRun begins the command of a program that is not built yet.
+const goRun = "go run "
+
 // sibling returns how to call another program of ours: with go run if this
 // program was started so, else beside this program if it is there.
 func sibling(name string) string {
@@ -158,7 +161,7 @@ func sibling(name string) string {
 	case err != nil:
 		return name
 	case strings.Contains(self, "go-build"):
-		return "go run ./cmd/" + name
+		return goRun + "./cmd/" + name
 	}
 	path := filepath.Join(filepath.Dir(self), name)
 	if _, err := os.Stat(path); err != nil {

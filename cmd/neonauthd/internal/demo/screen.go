@@ -32,7 +32,11 @@ func (s *Running) fill(screen string) string {
 		taken = "Another program has port " + strconv.Itoa(s.PortTaken) +
 			", which the seed stands for: tokens of other starts are not good now.\n\n"
 	}
-	return strings.NewReplacer("{{taken}}", taken, "{{url}}", s.URL, "{{exports}}", s.Exports(), "{{good}}", spoken(s.Lifetime),
+	status := ""
+	if strings.HasPrefix(s.Control, goRun) {
+		status = " (go run prints the exit status of what it runs, and itself exits with 1)"
+	}
+	return strings.NewReplacer("{{taken}}", taken, "{{status}}", status, "{{url}}", s.URL, "{{exports}}", s.Exports(), "{{good}}", spoken(s.Lifetime),
 		"{{neonauthd}}", s.Self, "{{neonauthctl}}", s.Control, "{{neonauthhttp}}", s.HTTP, "{{hooks}}", hooksAddress).Replace(screen)
 }
 
@@ -60,7 +64,7 @@ curl -s -d @"$DEMO/bob-deleted.json" {{url}}/_standin/webhooks
 
 const demoScreen = `neonauthd demo: an upstream and a daemon are running; Ctrl-C ends both.
 
-{{taken}}Paste this into another terminal, in this folder:
+{{taken}}Paste this into another terminal, in this folder{{status}}:
 
 {{exports}}
 
