@@ -132,6 +132,9 @@ func TestAWrongConfigurationSlowsOnlyRestarts(t *testing.T) {
 		if !strings.Contains(after, "78") || !strings.Contains(after, mark) || strings.Contains(after, "sleep") {
 			t.Errorf("%s: ExecStopPost=%s: want it to make %s after exit status 78, and not to wait", name, after, mark)
 		}
+		if name == "neonauthd.service" && !strings.Contains(after, "1 | 78") {
+			t.Errorf("%s: ExecStopPost=%s: a damaged journal (exit status 1) would be tried ten times a second", name, after)
+		}
 		if !strings.HasPrefix(before, "-") || !strings.Contains(before, "<"+mark) || !strings.Contains(before, "rm "+mark) {
 			t.Errorf("%s: ExecStartPre=%s: want it to wait once for %s, and that to be no failure when it is cut short", name, before, mark)
 		}
