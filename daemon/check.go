@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ const checkTimeout = 10 * time.Second
 func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) (wrong int, err error) {
 	opts = opts.withDefaults()
 	if _, err := serve.NewCallers(cfg.Callers); err != nil {
-		return 0, program.ConfigError{Err: err}
+		return 0, program.ConfigError{Err: cfg.InFile(err)}
 	}
 	state, from := config.StateDir(cfg.StateDir), ""
 	if state != cfg.StateDir {
@@ -64,7 +65,7 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 	for _, table := range cfg.Projects {
 		n, err := checkProject(ctx, out, table, &opts, cfg.Dir)
 		if err != nil {
-			return wrong, err
+			return wrong, program.ConfigError{Err: cfg.InFile(err)}
 		}
 		wrong += n
 	}
@@ -114,12 +115,12 @@ func checkProject(ctx context.Context, out io.Writer, table config.Project, opts
 	defer cancel()
 	p, err := resolve.NewProject(table, opts.surroundings(nil, dir))
 	if err != nil {
-		return 0, program.ConfigError{Err: err}
+		return 0, err
 	}
 	defer p.Close()
 	c := projectCheck{out: out, project: p, config: p.Config(), dir: dir}
 	fmt.Fprintf(out, "\nproject %q (%s)\n  upstream    %s\n  key set     %s\n  algorithms  %s\n",
-		c.config.Name, c.config.Preset, c.config.BaseURL, c.config.KeysID(), strings.Join(c.config.Algorithms, " "))
+		c.config.Name, c.config.Preset, c.config.BaseURL, cmp.Or(c.config.JWKSURL, "found in the issuer's metadata, see below"), strings.Join(c.config.Algorithms, " "))
 	c.transport()
 	c.audiences()
 	c.logout()
@@ -211,7 +212,37 @@ func (c *projectCheck) keys(ctx context.Context) {
 	if c.config.FindsIssuer() {
 		c.report("the issuer is "+c.project.Issuer()+", as the upstream's metadata say", nil)
 	}
+	c.found(ctx)
 	c.report(fmt.Sprintf("key set (keys: %d, skipped: %d%s)", len(set.Keys()), len(set.Skipped()), left), nil)
+}
+
+// found writes which addresses the issuer's metadata name, of those that the configuration does not.
+func (c *projectCheck) found(ctx context.Context) {
+	profiles := c.config.UserinfoURL == "" && c.config.Introspection == nil // are they found so?
+	if c.config.Preset != "oidc" || c.config.JWKSURL != "" && !profiles {
+		return
+	}
+	keys, userinfo, err := c.project.Upstream().Found(ctx)
+	if err == nil && c.config.JWKSURL == "" {
+		fmt.Fprintf(c.out, "  key set     %s, as the issuer's metadata say\n", keys)
+	}
+	switch {
+	case !profiles:
+	case err != nil:
+		fmt.Fprintf(c.out, "  warn        userinfo: %v; VERIFY works, PROFILE does not; set userinfo_url\n", err)
+	case userinfo == "":
+		fmt.Fprintf(c.out, "  note        the issuer's metadata name no userinfo_endpoint that may be asked: VERIFY works, PROFILE does not; set userinfo_url if there is one\n")
+	default:
+		fmt.Fprintf(c.out, "  userinfo    %s, as the issuer's metadata say\n", userinfo)
+	}
+}
+
+// undelivered writes that a secret is not checked: only systemd can read the credential, and only the service gets it.
+func (c *projectCheck) undelivered(what, name, then string) {
+	fmt.Fprintf(c.out, "  unchecked   %s: a credential is delivered to the service only, whose log says %s\n", what, then)
+	if file := config.FileBeside(name, c.dir); file != "" {
+		fmt.Fprintf(c.out, "  warn        %s: there is a file %s beside the configuration; if that is meant, write it so, because a name without \"./\" is that of a credential\n", what, file)
+	}
 }
 
 // serverKey asks whether the upstream takes the server key, and whether it judges the API keys of the configuration.
@@ -219,13 +250,16 @@ func (c *projectCheck) serverKey(ctx context.Context) {
 	_, err := config.ReadServerKey(c.config.SecretServerKey, c.dir)
 	switch {
 	case errors.Is(err, config.ErrNoCredentials):
-		// Only systemd can read the credential, and only the service gets it.
-		fmt.Fprintf(c.out, "  unchecked   server key: a credential is delivered to the service only, whose log says at its start whether it is right\n")
+		c.undelivered("server key", c.config.SecretServerKey, "at its start whether it is right")
 	case err != nil:
 		c.report("server key", err)
 	case !c.project.NeedsServerKey():
 	case !c.project.HasServerKey():
-		fmt.Fprintf(c.out, "  note        no server key: claims are verified, profiles are answered as misconfigured\n")
+		also := ""
+		if len(c.config.APIKeys) > 0 {
+			also = ", and so are API keys (api_keys), which are judged with it"
+		}
+		fmt.Fprintf(c.out, "  note        no server key: claims are verified, profiles are answered as misconfigured%s\n", also)
 	default:
 		c.report("project id and server key, as the upstream sees them", c.project.TestServerKey(ctx))
 		for _, kind := range c.config.APIKeys {
@@ -240,7 +274,7 @@ func (c *projectCheck) introspection(ctx context.Context) {
 	secret, err := config.ReadIntrospectionSecret(&c.config, c.dir)
 	switch {
 	case errors.Is(err, config.ErrNoCredentials):
-		fmt.Fprintf(c.out, "  unchecked   introspection secret: a credential is delivered to the service only, whose log says so at the first token if it is wrong\n")
+		c.undelivered("introspection secret", c.config.Introspection.Secret, "so at the first token if it is wrong")
 		return
 	case err != nil:
 		c.report("introspection", err)

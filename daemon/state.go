@@ -27,14 +27,14 @@ type state struct {
 func (d *Daemon) build(cfg config.Config, old *state) (*state, error) {
 	callers, err := serve.NewCallers(cfg.Callers)
 	if err != nil {
-		return nil, err
+		return nil, cfg.InFile(err)
 	}
 	var list []*resolve.Project
 	for _, table := range cfg.Projects {
 		p := old.project(table, cfg.Dir)
 		if p == nil {
 			if p, err = resolve.NewProject(table, d.surroundings(cfg.Dir)); err != nil {
-				return nil, err
+				return nil, cfg.InFile(err)
 			}
 			if before := old.named(table.Name); before != nil {
 				p.Inherit(before)

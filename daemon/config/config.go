@@ -64,6 +64,17 @@ type Config struct {
 	// Dir is the folder of the file, against which "./" paths are read. Empty
 	// means the working directory.
 	Dir string `toml:"-"`
+	// File is the path of the file. Empty: there is none.
+	File string `toml:"-"`
+}
+
+// InFile returns err with the name of the file before it. It is for faults of the
+// configuration that only the host shows; Load names the file itself.
+func (c *Config) InFile(err error) error {
+	if err == nil || c.File == "" {
+		return err
+	}
+	return fmt.Errorf("configuration %s: %w", c.File, err)
 }
 
 // Cache bounds the memory for verdicts and profiles together.
@@ -228,7 +239,7 @@ func load(path string, userOf func(text []byte) (uid int)) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
 	}
-	cfg.Dir = filepath.Dir(path)
+	cfg.Dir, cfg.File = filepath.Dir(path), path
 	return cfg, nil
 }
 

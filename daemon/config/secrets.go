@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -20,6 +22,19 @@ var ErrNoCredentials = secretfile.ErrNoCredentials
 // hold any of the content.
 func ReadServerKey(name, dir string) (upstream.Secret, error) {
 	return readSecret(secretfile.Secret{What: "secret_server_key", Name: name, Fallback: defaultServerKey}, dir)
+}
+
+// FileBeside returns the path, with "./", of a file in dir that a secret's name was perhaps
+// meant for; "" if the name is none of a credential, or no such file is there. Only a name
+// that is a file's is returned, because another text may be the secret itself.
+func FileBeside(name, dir string) string {
+	if name == "" || secretfile.IsPath(name) || secretfile.NameFault(name) != "" {
+		return ""
+	}
+	if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	return "./" + name
 }
 
 // readSecret reads a secret that is one word, alone in its file.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
@@ -57,6 +58,15 @@ func (d *discovery) find(ctx context.Context, c *Client) (document, *Error) {
 	return d.found, nil
 }
 
+// Found returns the endpoints that an issuer's metadata name; empty for one that may not be asked. The error is an *Error
+// and never Denied.
+func (c *Client) Found(ctx context.Context) (keys, userinfo string, err error) {
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	found, e := c.discovery.find(ctx, c)
+	return found.keys, found.profile, c.finish(actKeys, e)
+}
+
 // discover fetches the document. Its issuer must be the configured one to the letter (section 4.3): otherwise anybody
 // who can answer at this address could name keys for another issuer.
 func (c *Client) discover(ctx context.Context) (document, *Error) {
@@ -87,12 +97,38 @@ func (c *Client) readMetadata(a *answer, issuer string) (document, *Error) {
 	}
 	got := document{issuer: body.text("issuer")}
 	if got.issuer != issuer {
-		return document{}, noKnownError(a.status, "the issuer calls itself otherwise; base_url must be its name to the letter")
+		return document{}, noKnownError(a.status, "the issuer calls itself otherwise, "+difference(got.issuer, issuer)+"; base_url must be its name to the letter, as its document has it (base_url with /.well-known/openid-configuration behind it)")
 	}
 	got.keys = c.discovered(got.issuer, body.text("jwks_uri"))
 	got.profile = c.discovered(got.issuer, body.text("userinfo_endpoint"))
 	got.introspection = c.discovered(got.issuer, body.text("introspection_endpoint"))
 	return got, nil
+}
+
+// difference says how the name of an issuer differs from the one expected. It repeats nothing of the name, which
+// somebody else may have written.
+func difference(is, want string) string {
+	if is == "" {
+		return "its document has no issuer"
+	}
+	a, err := url.Parse(is)
+	b, err2 := url.Parse(want)
+	switch {
+	case is == want+"/":
+		return `with a "/" at the end`
+	case is+"/" == want:
+		return `without the "/" at the end`
+	case strings.EqualFold(is, want):
+		return "in upper and lower case"
+	case err != nil || err2 != nil || a.Host == "":
+		return "with a name that is no URL of a host"
+	case a.Host != b.Host:
+		return "with another host"
+	case a.Scheme != b.Scheme:
+		return "with another scheme"
+	default:
+		return "with another path"
+	}
 }
 
 // discovered returns an endpoint that a document names, or nothing if it may not be asked: a document that came over
