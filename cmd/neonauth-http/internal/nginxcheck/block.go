@@ -123,6 +123,7 @@ func (l *linter) identity(d, pass *directive, g gateway) {
 			case value == "" || ours(d, value, name):
 			case strings.Contains(strings.ToLower(value), "$http_"):
 				l.report(pass, "%s is set from %s, which is what the visitor sent; include neonauth-identity.conf instead", name, value)
+			case l.gateless && len(d.inherited("auth_request_set")) == 0: // said of the server, once
 			default:
 				l.report(pass, "%s is set from %s, and no auth_request_set that holds here takes that from the answer; write auth_request_set %s $upstream_http_%s; here", name, value, value, strings.ReplaceAll(strings.ToLower(name), "-", "_"))
 			}

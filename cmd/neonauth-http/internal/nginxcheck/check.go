@@ -43,6 +43,7 @@ type linter struct {
 	answering map[string]bool // those of the server that is being checked
 	several   bool            // this server has several of them
 	carriers  []string        // the headers that may carry a token in this server
+	gateless  bool            // this server lacks all of neonauth-gate.conf
 }
 
 func (l *linter) report(d *directive, format string, args ...any) {
@@ -107,7 +108,11 @@ func (l *linter) server(s *directive) site {
 		}
 		l.report(d, "auth_request asks %s, and no location of this server is exactly that; write location = %s", address, address)
 	}
-	if s.auth() == "" {
+	l.gateless = s.auth() == "" && len(s.inherited("auth_request_set")) == 0
+	switch {
+	case l.gateless:
+		l.report(s, "the server does not include neonauth-gate.conf: auth_request is in a location only, so everything else is open, also what is reached by another spelling, and no application learns the user; include it here, and open holes with auth_request off in a location =")
+	case s.auth() == "":
 		for _, d := range asked {
 			l.report(d, "auth_request in a location only: everything else of the server is open, also what is reached by another spelling; put it at the server and open holes with auth_request off in a location =")
 		}

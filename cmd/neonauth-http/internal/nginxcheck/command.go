@@ -3,6 +3,7 @@ package nginxcheck
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,9 @@ something. It does not need nginx, and does not replace "nginx -t".`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			base := cmp.Or(prefix, filepath.Dir(args[0]))
+			if info, err := os.Stat(base); prefix != "" && (err != nil || !info.IsDir()) {
+				return program.Usage("there is no folder " + base + ": --prefix has to be the folder from which nginx reads relative includes, such as /etc/nginx")
+			}
 			found, err := Check(args[0], base, rules)
 			if err != nil {
 				return program.UsageError{Err: err}
