@@ -57,7 +57,8 @@ BENCHTIME ?= 1s
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{ name[NR] = $$1; what[NR] = $$2; if (length($$1) > wide) wide = length($$1) } \
+		END { for (i = 1; i <= NR; i++) printf "  %-" wide "s  %s\n", name[i], what[i] }'
 
 .PHONY: build
 build: ## build the programs into bin/

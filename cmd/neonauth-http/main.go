@@ -122,4 +122,5 @@ func logFormat(cmd *cobra.Command, format *string, otherwise string) {
 		}
 		return ""
 	})
+	command.Offer(cmd, "log-format", func() []string { return []string{authrequest.LogText, authrequest.LogJSON} })
 }

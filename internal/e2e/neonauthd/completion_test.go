@@ -52,6 +52,10 @@ func TestCompletionsOfferWhatThereIs(t *testing.T) {
 		"neonauthctl level w":   "warn",
 		"neonauthctl purge a":   "all",
 		"neonauthctl bench --b": "--bad --baseline",
+
+		"neonauthd demo token --kind o":      "opaque",
+		"neonauth-http --log-format j":       "json",
+		"neonauth-http hooks --log-format t": "text",
 	} {
 		words := strings.Fields(line)
 		cmd := exec.Command(e2e.Program(words[0]), append([]string{"__completeNoDesc"}, words[1:]...)...)
@@ -64,6 +68,24 @@ func TestCompletionsOfferWhatThereIs(t *testing.T) {
 		offered := strings.Fields(string(out))
 		if got := strings.Join(offered[:len(offered)-1], " "); got != want { // the last word is for the script
 			t.Errorf("%s<Tab> offers %q, want %q", line, got, want)
+		}
+	}
+}
+
+// TestDescriptionsOfFlagsArePlain: backquotes mark the name of a value for the help, and mean
+// something else to a shell.
+func TestDescriptionsOfFlagsArePlain(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"neonauthctl verify --sock": "--socket\tpath of the daemon's socket",
+		"neonauthd --conf":          "--config\tconfiguration FILE",
+		"neonauth-http --stat":      "--status-listen\tADDRESS for health",
+	} {
+		words := strings.Fields(line)
+		cmd := exec.Command(e2e.Program(words[0]), append([]string{"__complete"}, words[1:]...)...)
+		cmd.Env = e2e.Environment()
+		if out, err := cmd.Output(); err != nil || !strings.HasPrefix(string(out), want) || strings.Contains(string(out), "`") {
+			t.Errorf("%s<Tab>: %v: %q", line, err, out)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func Commands(s *cli.Settings) []*cobra.Command {
 			return showObject(s, cmd, protocol.KEYS)
 		},
 	}
-	s.ProjectFlag(keys)
+	s.OnlyProjectFlag(keys)
 	reload := &cobra.Command{
 		Use:   "reload",
 		Short: "Make the daemon read its configuration again",

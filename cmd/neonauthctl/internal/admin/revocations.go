@@ -31,7 +31,7 @@ was made on another host of the fleet has no user and no reason here.`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return listRevocations(s, cmd) },
 	}
-	s.ProjectFlag(cmd)
+	s.OnlyProjectFlag(cmd)
 	return cmd
 }
 

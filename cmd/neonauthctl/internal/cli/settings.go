@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"os"
 	"time"
 
@@ -84,12 +85,37 @@ func (s *Settings) Admin() *client.Client {
 	return &client.Client{Socket: s.asked.Path, Project: s.Project, Timeout: timeout, Conns: 1, Keep: -1, Name: "neonauthctl"}
 }
 
-// ProjectFlag adds --project to a command that can ask about several projects.
-func (s *Settings) ProjectFlag(cmd *cobra.Command) {
-	command.Text(cmd.Flags(), &s.Project, "project", "`name` of the project, as the daemon's configuration has it (default its first)", func(name string) string {
+// ProjectFlag adds --project to a command about one project.
+func (s *Settings) ProjectFlag(cmd *cobra.Command) { s.projectFlag(cmd, "its first") }
+
+// OnlyProjectFlag adds --project to a command that lists all projects if none is named.
+func (s *Settings) OnlyProjectFlag(cmd *cobra.Command) { s.projectFlag(cmd, "all of them") }
+
+func (s *Settings) projectFlag(cmd *cobra.Command, otherwise string) {
+	command.Text(cmd.Flags(), &s.Project, "project", "`name` of the project, as the daemon's configuration has it (default "+otherwise+")", func(name string) string {
 		if !protocol.IsProject(name) {
 			return "must be the name of a project: 1 to 32 letters, digits, \"-\", \"_\" or \".\""
 		}
 		return ""
 	})
+	command.Offer(cmd, "project", func() []string { return s.projects(cmd.Context()) })
+}
+
+// offerTimeout is how long a shell waits for the projects that it offers.
+const offerTimeout = time.Second
+
+// projects returns the projects that the caller may ask about; none if nobody answers.
+func (s *Settings) projects(ctx context.Context) []string {
+	if ctx == nil { // the command does not run, it is only completed
+		ctx = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(ctx, offerTimeout)
+	defer cancel()
+	c := s.Asker()
+	defer c.Close()
+	d, err := c.Hello(ctx)
+	if err != nil {
+		return nil
+	}
+	return d.Projects
 }

@@ -22,12 +22,16 @@ type TokenSource struct {
 	file     string
 }
 
+// standardInput is the name that stands for standard input, as in many programs; a file of
+// that name is ./-.
+const standardInput = "-"
+
 // tokenFile is the flag that names a file with a token.
 const tokenFile = "token-file"
 
 // Flag adds --token-file to a command.
 func (t *TokenSource) Flag(cmd *cobra.Command) {
-	command.Path(cmd.Flags(), &t.file, tokenFile, "", "read the token from this `file` (default standard input)")
+	command.Path(cmd.Flags(), &t.file, tokenFile, "", "read the token from this `file`; - is standard input, the default")
 }
 
 // maxOne is how many bytes are read for one token: enough to tell what a text
@@ -103,7 +107,7 @@ func (t *TokenSource) Lines() ([]string, error) {
 
 func (t *TokenSource) read(most int64) ([]byte, error) {
 	in := t.Settings.In
-	if t.file != "" {
+	if t.file != "" && t.file != standardInput {
 		f, err := os.Open(t.file)
 		if err != nil {
 			return nil, program.Usage(fmt.Sprintf("cannot read the token: %v", err))

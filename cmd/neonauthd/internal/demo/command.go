@@ -118,6 +118,7 @@ Without --kind it is the access token of a session (project main). The other kin
 	cmd.Flags().BoolVar(&spec.Forged, "forged", false, "print a token with a wrong signature")
 	cmd.Flags().BoolVar(&spec.Restricted, "restricted", false, "print a token of a restricted user")
 	command.Text(cmd.Flags(), &spec.Kind, "kind", "print a credential of another `KIND`", checkKind)
+	command.Offer(cmd, "kind", kinds)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		chosen := 0
 		if spec.Kind != "" && (spec.Expired || spec.Forged || spec.Restricted) {
