@@ -154,12 +154,12 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding, w
 	}
 	query, ok := d.wish(r)
 	if !ok {
-		s.complain(slog.LevelWarn, "the web server does not send what it asks for", slog.String("dialect", d.name), slog.String("header", wishHeader))
+		s.complain(slog.LevelWarn, "the web server does not send what it asks for: have it set the header, once in each request, as the recipe does", slog.String("dialect", d.name), slog.String("header", wishHeader))
 		return finding{outcome: faulty, reason: reasonFault}, requirement{}
 	}
 	want, err := parseRequirement(query)
 	if err != nil {
-		s.complain(slog.LevelWarn, "the web server asks for something that does not exist", slog.String("dialect", d.name), slog.String("error", err.Error()))
+		s.complain(slog.LevelWarn, "the web server asks for something that does not exist: mend the parameter where its configuration asks this program", slog.String("dialect", d.name), slog.String("error", err.Error()))
 		return finding{outcome: faulty, reason: reasonFault}, requirement{}
 	}
 	tokens := cmp.Or(want.tokens, set.tokens)
