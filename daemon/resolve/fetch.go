@@ -123,11 +123,16 @@ func (s *profiles) mayKeep(key cache.Key, is version) bool {
 }
 
 // mayKeepAnswer is mayKeep for an answer with the profile p, nil if it has the claims instead.
-func (s *profiles) mayKeepAnswer(key cache.Key, of *Project, p *profile) bool {
-	if p == nil {
-		return s.mayKeepClaims(key, of)
+// For e see recall.
+func (s *profiles) mayKeepAnswer(l *Lookup, e *entry, p *profile) bool {
+	key := l.profileKey(e)
+	switch {
+	case p != nil:
+		return s.mayKeep(key, version{p.project, p.digest})
+	case l.withoutProfile(e):
+		return true // no profile will come
 	}
-	return s.mayKeep(key, version{p.project, p.digest})
+	return s.mayKeepClaims(key, e.project)
 }
 
 // mayKeepClaims is mayKeep for an answer that has the claims because there is no profile now:
@@ -136,7 +141,7 @@ func (s *profiles) mayKeepAnswer(key cache.Key, of *Project, p *profile) bool {
 // end each other's answers.
 func (s *profiles) mayKeepClaims(key cache.Key, p *Project) bool {
 	none := version{project: p}
-	if v, had := s.kept.Get(&key); had && v != none {
+	if v, had := s.kept.Get(&key); had && v.project == p && v != none {
 		return false
 	}
 	return s.mayKeep(key, none)

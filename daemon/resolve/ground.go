@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"encoding/hex"
+	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
@@ -68,8 +69,8 @@ func (r *Resolver) Grounds(dst []Ground, l *Lookup, v *Verdict) []Ground {
 	if l.kind == opaque {
 		claims = nil
 	}
-	if l.Level == LevelProfile && !r.profiles.mayKeepAnswer(l.profileKey(claims), e.project, v.profile) {
-		return dst
+	if l.Level == LevelProfile && v.TTL >= time.Second && !r.profiles.mayKeepAnswer(l, claims, v.profile) {
+		return dst // without ttl no client keeps it, so nothing has to be noted
 	}
 	name := e.project.name
 	dst = append(dst, ground(revoke.KindToken, name, e.signed), purgeMark(l.purged()), ground(revoke.KindSubject, name, e.subject))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
+	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -177,4 +178,63 @@ func TestNothingStandsThatHasEnded(t *testing.T) {
 	if v, _ := k.askFully(l); k.resolver.Stands(l, &v) {
 		t.Error("a rejection stands as accepted")
 	}
+}
+
+// TestClaimsInPlaceOfAProfileNeverStand: nothing in memory says that the upstream has denied
+// the user since, if the denial rests on this host's clock or its time is over.
+func TestClaimsInPlaceOfAProfileNeverStand(t *testing.T) {
+	k := newKeeper(t)
+	l, v := k.falls()
+	if k.resolver.Stands(l, &v) {
+		t.Error("they stand")
+	}
+}
+
+// TestAReloadedProjectLetsClientsKeepClaims: what clients may keep of the project before is
+// told in any case, by the reload.
+func TestAReloadedProjectLetsClientsKeepClaims(t *testing.T) {
+	k := newKeeper(t)
+	l, v := k.asks()
+	k.keeps(l, v, true)
+	next := k.newProject(l.Project.config)
+	next.Inherit(l.Project)
+	k.projects["stack"] = next
+	l, v = k.falls()
+	k.keeps(l, v, true)
+}
+
+// TestAnswersThatNobodyKeepsNoteNothing: stale answers have ttl 0.
+func TestAnswersThatNobodyKeepsNoteNothing(t *testing.T) {
+	k := newKeeper(t)
+	k.asks()
+	k.clock.Advance(time.Duration(k.project("stack").config.ProfileFresh))
+	k.giveKeys(k.project("stack"))
+	for range 6 { // a note lasts for a minute
+		k.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Reset})
+		l := k.profile(k.project("stack"), k.token(k.user))
+		v, _ := k.askFully(l)
+		k.upstream.Clear(standin.Me)
+		if v.Source != SourceStale || v.TTL != 0 {
+			t.Fatalf("%s from %s, ttl %s", v.Outcome, v.Source, v.TTL)
+		}
+		k.keeps(l, v, true) // no client does, but each has handles
+		k.clock.Advance(20 * time.Second)
+	}
+	l, v := k.falls()
+	k.keeps(l, v, true)
+}
+
+// TestMachinesTakeNoNote: no profile of them will come.
+func TestMachinesTakeNoNote(t *testing.T) {
+	k := newKeeper(t)
+	k.resolver.profiles.kept = cache.NewRecent[version](8, k.clock.Read)
+	for i := range 8 { // there is no room
+		k.resolver.profiles.kept.Set(cache.Key{31: byte(i)}, version{}, time.Minute)
+	}
+	l, v := k.falls()
+	k.keeps(l, v, false)
+	machine := *v.entry
+	machine.class = keyset.ClassMachine
+	v.entry = &machine
+	k.keeps(l, v, true)
 }

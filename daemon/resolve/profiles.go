@@ -102,7 +102,7 @@ func (s *profiles) answer(l *Lookup, e *entry, key cache.Key, p *profile, now ti
 	return s.accept(l, p.evidence(e), p, SourceCache, now), true
 }
 
-// stands reports whether the profile p, nil for none, is in memory and may still be used.
+// stands reports whether the profile p is in memory and may still be used.
 func (s *profiles) stands(l *Lookup, e *entry, p *profile, now time.Time) bool {
 	key := l.profileKey(e)
 	_, denied := s.denied(key, l, e, now)
@@ -148,6 +148,11 @@ func (l *Lookup) profileKey(e *entry) cache.Key {
 		return cachekey.Credential(l.Project.name, l.digest)
 	}
 	return cachekey.User(l.Project.name, e.class, e.subject)
+}
+
+// withoutProfile reports whether the lookup is about a machine, which has no profile.
+func (l *Lookup) withoutProfile(e *entry) bool {
+	return e != nil && e.class == keyset.ClassMachine && !l.introspects(e)
 }
 
 // freshness returns the age below which a profile answers this lookup without a fetch.
@@ -204,7 +209,7 @@ func (p *profile) over(of *Project, now time.Time) bool {
 // see recall.
 func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 	key := l.profileKey(e)
-	if e != nil && e.class == keyset.ClassMachine && !l.introspects(e) { // a machine has no profile
+	if l.withoutProfile(e) {
 		return s.fallback(l, e, key, unknown(protocol.CodeUnavailable, 0))
 	}
 	if !l.place.forUpstream() {

@@ -244,7 +244,8 @@ func (r *Resolver) stands(l *Lookup, no rejection, now time.Time) bool {
 }
 
 // Stands reports whether nothing that an accepted verdict rests on has ended: a lookup would
-// have the same verdict from memory now.
+// have the same verdict from memory now. Claims in place of a profile never stand, because
+// memory cannot tell whether the upstream has denied the user meanwhile.
 func (r *Resolver) Stands(l *Lookup, v *Verdict) bool {
 	e, now := v.entry, r.now()
 	switch {
@@ -253,7 +254,7 @@ func (r *Resolver) Stands(l *Lookup, v *Verdict) bool {
 	case l.kind == opaque:
 		return r.profiles.stands(l, nil, v.profile, now)
 	case l.Level == LevelProfile:
-		return r.holds(l, e, now) && r.profiles.stands(l, e, v.profile, now)
+		return v.profile != nil && r.holds(l, e, now) && r.profiles.stands(l, e, v.profile, now)
 	}
 	return r.holds(l, e, now)
 }
