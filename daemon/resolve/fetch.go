@@ -122,31 +122,6 @@ func (s *profiles) mayKeep(key cache.Key, is version) bool {
 	return noted
 }
 
-// mayKeepAnswer is mayKeep for an answer with the profile p, nil if it has the claims instead.
-// For e see recall.
-func (s *profiles) mayKeepAnswer(l *Lookup, e *entry, p *profile) bool {
-	key := l.profileKey(e)
-	switch {
-	case p != nil:
-		return s.mayKeep(key, version{p.project, p.digest})
-	case l.withoutProfile(e):
-		return true // no profile will come
-	}
-	return s.mayKeepClaims(key, e.project)
-}
-
-// mayKeepClaims is mayKeep for an answer that has the claims because there is no profile now:
-// when the profile comes, clients forget the answer. Where clients may keep a profile, it
-// returns false. Otherwise lookups that accept an older profile and lookups that do not would
-// end each other's answers.
-func (s *profiles) mayKeepClaims(key cache.Key, p *Project) bool {
-	none := version{project: p}
-	if v, had := s.kept.Get(&key); had && v.project == p && v != none {
-		return false
-	}
-	return s.mayKeep(key, none)
-}
-
 // takeLast remembers the fleet's profile if it is younger than this host's. It is called
 // after the upstream has failed, so that stale answers have the youngest profile.
 func (s *profiles) takeLast(ctx context.Context, key cache.Key, l *Lookup, e *entry, sh *share, revision uint64) {

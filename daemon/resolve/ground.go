@@ -2,7 +2,6 @@ package resolve
 
 import (
 	"encoding/hex"
-	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
@@ -53,37 +52,4 @@ func withdrawn(project string, ended func(...Ground)) func([]*keyset.Key) {
 // name.
 func purgeMark(name cache.Key) revoke.Mark {
 	return revoke.Mark{Kind: revoke.KindPurgeToken, Value: hex.EncodeToString(name[:])}
-}
-
-// Grounds appends the grounds of the accepted verdict on the lookup, for a client that
-// keeps the answer: at most seven, and none if it must not be kept. A token has one name
-// for revocations and another for purges. A lookup of level profile has the profile as a
-// ground even if it was answered with the claims, because the profile may come, or the
-// upstream may deny the user.
-func (r *Resolver) Grounds(dst []Ground, l *Lookup, v *Verdict) []Ground {
-	e := v.entry
-	if e == nil {
-		return dst
-	}
-	claims := e
-	if l.kind == opaque {
-		claims = nil
-	}
-	if l.Level == LevelProfile && v.TTL >= time.Second && !r.profiles.mayKeepAnswer(l, claims, v.profile) {
-		return dst // without ttl no client keeps it, so nothing has to be noted
-	}
-	name := e.project.name
-	dst = append(dst, ground(revoke.KindToken, name, e.signed), purgeMark(l.purged()), ground(revoke.KindSubject, name, e.subject))
-	if e.session != "" {
-		dst = append(dst, ground(revoke.KindSession, name, e.session))
-	} else {
-		dst = append(dst, ground(revoke.KindSessionless, name, e.subject))
-	}
-	if e.key != nil {
-		dst = appendKey(dst, name, e.key)
-	}
-	if l.Level == LevelProfile {
-		dst = append(dst, profileGround(name, l.profileKey(claims)))
-	}
-	return dst
 }

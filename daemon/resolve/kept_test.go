@@ -2,11 +2,13 @@ package resolve
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/cachekey"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -133,8 +135,8 @@ func TestClaimsDoNotEndAKeptProfile(t *testing.T) {
 	k.toldTimes(0)
 }
 
-// TestNothingStandsThatHasEnded: it ends between the verdict and its reply.
-func TestNothingStandsThatHasEnded(t *testing.T) {
+// TestNothingIsStillAcceptedThatHasEnded: it ends between the verdict and its reply.
+func TestNothingIsStillAcceptedThatHasEnded(t *testing.T) {
 	for name, end := range map[string]func(k *keeper, l *Lookup){
 		"nothing": func(*keeper, *Lookup) {},
 		"the user is revoked": func(k *keeper, _ *Lookup) {
@@ -155,6 +157,11 @@ func TestNothingStandsThatHasEnded(t *testing.T) {
 				k.t.Fatalf("a deleted user: %s", v.Outcome)
 			}
 		},
+		"the upstream denies this token of the user": func(k *keeper, l *Lookup) { // and another token brings the profile
+			key := l.profileKey(k.ask(l.Project, string(l.Token)).entry)
+			no := denial{l.Project, k.resolver.purges.Current(), protocol.ReasonRejectedUpstream, k.clock.Read()}
+			k.resolver.profiles.denials.Set(cachekey.Denied(key, l.digest), no, time.Minute)
+		},
 		"the keys are withdrawn": func(k *keeper, l *Lookup) {
 			k.upstream.Rotate(standin.Stack, false)
 			k.giveKeys(l.Project)
@@ -166,27 +173,27 @@ func TestNothingStandsThatHasEnded(t *testing.T) {
 			end(k, l)
 			claims := k.claims(l.Project, string(l.Token))
 			claims.digest, claims.kind = l.digest, l.kind
-			stands := map[string]bool{"profile": k.resolver.Stands(l, &v), "claims": k.resolver.Stands(claims, &Verdict{entry: v.entry})}
-			ofProfile := name == "the profile changes" || name == "the upstream denies the user"
-			if want := name == "nothing"; stands["profile"] != want || stands["claims"] != (want || ofProfile) {
-				t.Errorf("stands: %v", stands)
+			still := map[string]bool{"profile": k.resolver.StillAccepted(l, &v), "claims": k.resolver.StillAccepted(claims, &Verdict{entry: v.entry})}
+			ofProfile := name == "the profile changes" || strings.HasPrefix(name, "the upstream denies")
+			if want := name == "nothing"; still["profile"] != want || still["claims"] != (want || ofProfile) {
+				t.Errorf("still accepted: %v", still)
 			}
 		})
 	}
 	k := newKeeper(t)
 	l := k.claims(k.project("stack"), "nonsense")
-	if v, _ := k.askFully(l); k.resolver.Stands(l, &v) {
-		t.Error("a rejection stands as accepted")
+	if v, _ := k.askFully(l); k.resolver.StillAccepted(l, &v) {
+		t.Error("a rejection is still accepted")
 	}
 }
 
-// TestClaimsInPlaceOfAProfileNeverStand: nothing in memory says that the upstream has denied
+// TestClaimsInPlaceOfAProfileTakeNoNewerRevision: nothing in memory says that the upstream has denied
 // the user since, if the denial rests on this host's clock or its time is over.
-func TestClaimsInPlaceOfAProfileNeverStand(t *testing.T) {
+func TestClaimsInPlaceOfAProfileTakeNoNewerRevision(t *testing.T) {
 	k := newKeeper(t)
 	l, v := k.falls()
-	if k.resolver.Stands(l, &v) {
-		t.Error("they stand")
+	if k.resolver.StillAccepted(l, &v) {
+		t.Error("they may take a newer revision")
 	}
 }
 

@@ -102,13 +102,6 @@ func (s *profiles) answer(l *Lookup, e *entry, key cache.Key, p *profile, now ti
 	return s.accept(l, p.evidence(e), p, SourceCache, now), true
 }
 
-// stands reports whether the profile p is in memory and may still be used.
-func (s *profiles) stands(l *Lookup, e *entry, p *profile, now time.Time) bool {
-	key := l.profileKey(e)
-	_, denied := s.denied(key, l, e, now)
-	return !denied && s.get(key, l, now) == p
-}
-
 // denied returns the denial of the user or of the token, if the last answer of the upstream
 // was one. A reload that does not change the upstream keeps it.
 func (s *profiles) denied(key cache.Key, l *Lookup, e *entry, now time.Time) (denial, bool) {

@@ -243,22 +243,6 @@ func (r *Resolver) stands(l *Lookup, no rejection, now time.Time) bool {
 		!r.purges.Covers(no.revision, l.digest, purge.Subject{})
 }
 
-// Stands reports whether nothing that an accepted verdict rests on has ended: a lookup would
-// have the same verdict from memory now. Claims in place of a profile never stand, because
-// memory cannot tell whether the upstream has denied the user meanwhile.
-func (r *Resolver) Stands(l *Lookup, v *Verdict) bool {
-	e, now := v.entry, r.now()
-	switch {
-	case e == nil, e.revoked(r.revocations):
-		return false
-	case l.kind == opaque:
-		return r.profiles.stands(l, nil, v.profile, now)
-	case l.Level == LevelProfile:
-		return v.profile != nil && r.holds(l, e, now) && r.profiles.stands(l, e, v.profile, now)
-	}
-	return r.holds(l, e, now)
-}
-
 // Admit takes a place for a lookup that Recall could not answer. It returns false if the
 // asker has used up its share. After Admit has returned true, call Leave when the lookup
 // is answered.

@@ -24,7 +24,7 @@ func (k *keeping) begin(leases *lease.Watches) {
 }
 
 // renew takes the revision as it is now for the answer to a lookup that had to wait. It does so
-// only if the verdict still stands after the revision was read. Otherwise the earlier revision
+// only if the verdict is still accepted after the revision was read. Otherwise the earlier revision
 // remains, and the client refuses to keep the answer if something that it rests on has ended
 // meanwhile.
 func (c *conn) renew(a *ask, v *resolve.Verdict, terms *Terms) {
@@ -33,7 +33,7 @@ func (c *conn) renew(a *ask, v *resolve.Verdict, terms *Terms) {
 	}
 	now := keeping{keep: true}
 	now.begin(c.server.leases)
-	if now.keep && c.server.resolver.Stands(&a.Lookup, v) && c.server.terms.Load() == terms {
+	if now.keep && c.server.resolver.StillAccepted(&a.Lookup, v) && c.server.terms.Load() == terms {
 		a.keeping = now
 	}
 }
