@@ -73,8 +73,9 @@ func (b *broken) Error() string {
 // the context of the call.
 func (b *broken) Unwrap() error { return ErrBroken }
 
-// errTooLong: the request is longer than the daemon reads. Only the name of a
-// project can make it so long; a token cannot.
-var errTooLong = fmt.Errorf("neonauthd: %w", protocol.ErrLineTooLong)
+// errTooLong: the request is longer than the daemon reads. The name of a project
+// and the arguments of Ask can make it so long; the token of a lookup cannot.
+var errTooLong = fmt.Errorf("neonauthd: %w: the request has more than %d bytes: shorten its arguments or the name of the project",
+	protocol.ErrLineTooLong, protocol.MaxRequestLine)
 
 func garbled(what string) error { return fmt.Errorf("neonauthd: %w: %s", ErrGarbled, what) }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -57,7 +56,8 @@ func (c *Client) Hello(ctx context.Context) (Daemon, error) {
 // as they stand. Each must be one word of visible ASCII; protocol.AppendValue
 // encodes any value as such a word. For any other argument Ask returns an error
 // that does not repeat the argument. With the verbs that take a project, Ask
-// sends the Client's Project.
+// sends the Client's Project. It refuses WATCH, SEEN and QUIT, because the
+// Client opens and ends its connections and watches itself.
 //
 // An ERR reply is returned as an error, a *ReplyError. A NO reply is returned
 // as a reply: see its Status. The caller may keep the reply.
@@ -71,8 +71,12 @@ func (c *Client) AskWith(ctx context.Context, verb protocol.Verb, fields *protoc
 	if len(args) > protocol.MaxArguments {
 		return nil, fmt.Errorf("neonauthd: %d arguments, more than %d", len(args), protocol.MaxArguments)
 	}
-	if slices.Contains([]protocol.Verb{protocol.VERIFY, protocol.PROFILE, protocol.QUIT}, verb) {
+	switch verb {
+	case protocol.VERIFY, protocol.PROFILE:
 		return nil, errors.New("neonauthd: Ask is not for lookups: use Verify or Profile")
+	case protocol.WATCH, protocol.SEEN, protocol.QUIT: // the next question on the connection would get no reply of its own
+		return nil, fmt.Errorf("neonauthd: Ask does not send %s: the Client opens and ends its connections and watches itself", verb)
+	default:
 	}
 	for i, a := range args {
 		first := "X"[:min(i, 1)] // only the first argument could be taken for a field
