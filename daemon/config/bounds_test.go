@@ -141,6 +141,11 @@ func setCallers(c *Config, n int) {
 }
 
 func TestURLsAreHTTPSOrLoopbackAndHoldNoSecret(t *testing.T) {
+	check := func(raw string, private bool) error {
+		c := sound()
+		c.Projects[0].JWKSURL, c.Projects[0].InsecureHTTP = raw, private
+		return c.Validate()
+	}
 	for raw, good := range map[string]bool{
 		"https://api.example.com":               true,
 		"https://api.example.com:8443/a/b":      true,
@@ -178,8 +183,13 @@ func TestURLsAreHTTPSOrLoopbackAndHoldNoSecret(t *testing.T) {
 		"https://api.exa mple.com":              false,
 		"https://api.example.com/\n":            false,
 		"https://%zz":                           false,
+		"https://api.example.com:0":             false,
+		"https://api.example.com:65535":         true,
+		"https://api.example.com:65536":         false,
+		"https://api.example.com:":              false,
+		"https://\u00e4pi.example.com":          false,
 	} {
-		err := checkURL(raw, false)
+		err := check(raw, false)
 		if (err == nil) != good {
 			t.Errorf("%q: %v; want good: %v", raw, err, good)
 		}
@@ -194,14 +204,32 @@ func TestURLsAreHTTPSOrLoopbackAndHoldNoSecret(t *testing.T) {
 		"http://8.8.8.8":           false, "http://172.32.0.1": false, "http://100.64.0.1": false, "http://169.254.169.254": false, "http://[fe80::1]": false,
 		"http://0.0.0.0": false, "http://[2001:db8::1]": false, "http://[::ffff:8.8.8.8]": false, "ftp://keys.internal": false, "http://user:password@keys.internal": false,
 	} {
-		if err := checkURL(raw, true); (err == nil) != good {
+		if err := check(raw, true); (err == nil) != good {
 			t.Errorf("with insecure_http, %q: %v; want good: %v", raw, err, good)
 		}
 	}
-	c := sound()
-	c.Projects[0].BaseURL = "https://api.example.com/?x=1"
-	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "base_url") {
-		t.Errorf("a base_url with a query: %v", err)
+	for raw, good := range map[string]bool{
+		"https://api.example.com/": true, "https://api.example.com/proxy": true,
+		"https://api.example.com/?x=1": false, "https://api.example.com?": false, "https://api.example.com/api/v1/": false, "https://api.example.com/api/latest": false,
+	} {
+		c := sound()
+		c.Projects[0].BaseURL = raw
+		if err := c.Validate(); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "base_url: ") {
+			t.Errorf("base_url %q: %v; want good: %v", raw, err, good)
+		}
+	}
+}
+
+func TestProjectIDsOfStackAreLettersDigitsAndHyphens(t *testing.T) {
+	for id, good := range map[string]bool{
+		"internal": true, "596e1f0d-2d1c-4a2b-a2a7-78db7949ba31": true, "a_b": true,
+		"": false, "a.b": false, "a:b": false, "a~b": false, "a@b": false, "..": false, "a/b": false, "a b": false, "\u00e4": false, "a%20b": false, "a\r\nb": false,
+	} {
+		c := sound()
+		c.Projects[0].ProjectID = id
+		if err := c.Validate(); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "project_id: ") {
+			t.Errorf("project_id %q: %v; want good: %v", id, err, good)
+		}
 	}
 }
 

@@ -108,8 +108,11 @@ var stackClouds = [][]string{
 }
 
 func checkStack(p *Project, report reporter) {
-	if p.ProjectID == "" || len(p.ProjectID) > 128 || url.PathEscape(p.ProjectID) != p.ProjectID || strings.Contains(p.ProjectID, ":") {
+	switch {
+	case p.ProjectID == "":
 		report("project_id", "is required for preset \"stack\": the id shown on the project's page")
+	case !upstream.IsProjectID(p.ProjectID):
+		report("project_id", "must be the id shown on the project's page, of at most 128 letters, digits and hyphens")
 	}
 	if len(p.Audiences) > 0 {
 		report("audiences", "cannot be set for preset \"stack\": they follow from project_id and allow")
@@ -128,8 +131,8 @@ func checkStack(p *Project, report reporter) {
 		}
 	}
 	for i, issuer := range p.Issuers {
-		if err := checkURL(issuer, p.InsecureHTTP); err != nil {
-			report("issuers", "entry %d %v", i+1, err) // it may hold a password
+		if err := upstream.CheckURL(issuer, p.InsecureHTTP); err != nil {
+			report("issuers", "entry %d: %v", i+1, err) // which repeats nothing: there may be a password
 		}
 	}
 	if p.UserinfoURL != "" {
@@ -163,10 +166,7 @@ func deriveStack(p *Project) {
 		}
 	}
 	if p.JWKSURL == "" {
-		// This is the key set of all classes: with the plain set, tokens of the other
-		// classes would seem to have an unknown key, and would cause fetches. The audience
-		// decides which class is admitted.
-		p.JWKSURL = p.BaseURL + "/api/v1/projects/" + p.ProjectID + "/.well-known/jwks.json?include_anonymous=true"
+		p.JWKSURL = upstream.KeysURL(upstream.Stack, p.BaseURL, p.ProjectID)
 	}
 	p.Algorithms = []string{"ES256"}
 }
@@ -228,7 +228,7 @@ func deriveNeon(p *Project) {
 		}
 	}
 	if p.JWKSURL == "" {
-		p.JWKSURL = p.BaseURL + "/.well-known/jwks.json"
+		p.JWKSURL = upstream.KeysURL(upstream.Neon, p.BaseURL, "")
 	}
 	if len(p.Algorithms) == 0 {
 		p.Algorithms = []string{"EdDSA"}
@@ -314,7 +314,7 @@ func policyPlain(p *Project) *keyset.Policy {
 	return policy
 }
 
-// originOf is the origin of a URL that has passed checkURL, as browsers and
+// originOf is the origin of a URL that has been checked, as browsers and
 // Better Auth write it: in lower case, without the scheme's own port.
 func originOf(raw string) string {
 	u, err := url.Parse(raw)

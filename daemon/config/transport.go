@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/secretfile"
 )
 
@@ -14,7 +15,11 @@ func (p *Project) checkTransport(report reporter) {
 		if raw == "" {
 			continue
 		}
-		if err := checkURL(raw, p.InsecureHTTP); err != nil {
+		err := upstream.CheckURL(raw, p.InsecureHTTP)
+		if preset, known := presets[p.Preset]; known && key == "base_url" {
+			err = upstream.CheckBaseURL(preset.Upstream, raw, p.InsecureHTTP)
+		}
+		if err != nil {
 			report(key, "%v", err)
 		}
 		secure = secure || !strings.HasPrefix(strings.ToLower(raw), "http:")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -176,9 +175,6 @@ func (p *Project) validate(report reporter) {
 		d.check(p, report)
 	}
 	p.checkTransport(report)
-	if strings.Contains(p.BaseURL, "?") {
-		report("base_url", "must not contain a query: paths are appended to it")
-	}
 	if isSecret(p.SecretServerKey) {
 		// Never repeated: this text goes to the log.
 		report("secret_server_key", "is the key itself, and must name what holds it: put the key into a file of mode 0600, give the file's path, and have the key replaced if others can read this file")
@@ -215,29 +211,4 @@ func (p *Project) validateRhythm(report reporter) {
 	if !(p.UpstreamRate > 0 && p.UpstreamRate <= 10000) {
 		report("upstream_rate", "must be above 0 and at most 10000 requests per second")
 	}
-}
-
-// checkURL admits absolute https URLs, and http ones to a loopback address or, if
-// private, to what may be a private network, without user information or fragment (a
-// secret in a URL ends up in logs).
-func checkURL(raw string, private bool) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return errors.New("is not a URL")
-	case u.User != nil:
-		return errors.New("must not contain a user name or password")
-	case u.Fragment != "" || strings.Contains(raw, "#"):
-		return errors.New("must not contain a fragment")
-	case u.Hostname() == "" || u.Opaque != "":
-		return errors.New("must be an absolute URL such as https://api.example.com")
-	case u.Scheme == "https":
-		return nil
-	case u.Scheme != "http":
-		return errors.New("must be https")
-	}
-	if fault := transport.PlainFault(u.Hostname(), private); fault != "" {
-		return errors.New(fault)
-	}
-	return nil
 }

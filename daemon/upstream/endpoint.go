@@ -10,6 +10,53 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/transport"
 )
 
+// CheckURL returns what is wrong with an address of an upstream, and what to write instead; nil if [New] takes it.
+// private admits plain http to a private network. The error repeats nothing of raw, which may hold a password.
+func CheckURL(raw string, private bool) error {
+	_, err := parseEndpoint(raw, private)
+	return err
+}
+
+// CheckBaseURL is CheckURL for the address from which the others of a preset are derived.
+func CheckBaseURL(preset Preset, raw string, private bool) error {
+	_, err := parseBase(preset, raw, private)
+	return err
+}
+
+// parseBase is parseEndpoint for an address that paths are appended to.
+func parseBase(preset Preset, raw string, private bool) (*url.URL, error) {
+	base, err := parseEndpoint(raw, private)
+	switch {
+	case err != nil:
+		return nil, err
+	case base.RawQuery != "" || base.ForceQuery:
+		return nil, errors.New("has a query (?...); leave it out, because paths are appended")
+	}
+	if root := rootOf(base.String()); preset == Stack && (strings.HasSuffix(root, "/api/v1") || strings.HasSuffix(root, "/api/latest")) {
+		return nil, errors.New("is the API host alone; leave out the path /api")
+	}
+	return base, nil
+}
+
+// rootOf returns the base URL as paths are appended to it.
+func rootOf(base string) string { return strings.TrimRight(base, "/") }
+
+// KeysURL returns where the key set of a preset is, unless the configuration says otherwise; "" for OIDC, whose
+// metadata say it. base and projectID have passed CheckBaseURL and IsProjectID.
+func KeysURL(preset Preset, base, projectID string) string {
+	switch preset {
+	case Stack:
+		// With anonymous users included the set is a superset of the others: a token of a class that is not
+		// admitted is then recognised and refused by policy, instead of looking like an unknown key, which would
+		// cause fetches.
+		return rootOf(base) + "/api/v1/projects/" + projectID + "/.well-known/jwks.json?include_anonymous=true"
+	case Neon:
+		return rootOf(base) + "/.well-known/jwks.json"
+	case OIDC:
+	}
+	return ""
+}
+
 // parseEndpoint checks a URL out of the configuration or out of a discovery document. The error says what is
 // wrong and what to write instead, and repeats nothing of the URL: it may hold a password.
 //
@@ -88,36 +135,27 @@ func (e *endpoints) apiKeys(kind string) string {
 
 // derive checks config's URLs and completes them by the rules of its preset.
 func derive(config Config) (endpoints, error) {
-	base, err := parseEndpoint(config.BaseURL, config.Transport.PrivateHTTP)
+	base, err := parseBase(config.Preset, config.BaseURL, config.Transport.PrivateHTTP)
 	if err != nil {
 		return endpoints{}, fmt.Errorf("base_url: %w", err)
 	}
-	if base.RawQuery != "" || base.ForceQuery {
-		return endpoints{}, errors.New("base_url: has a query (?...); leave it out")
-	}
-	root := strings.TrimRight(base.String(), "/")
+	root := rootOf(base.String())
 	var e endpoints
 	e.note(base)
 	switch config.Preset {
 	case Stack:
-		if !isProjectID(config.ProjectID) {
+		if !IsProjectID(config.ProjectID) {
 			return endpoints{}, errors.New("project_id: must be the project's id, letters, digits and hyphens, as shown in its settings")
 		}
-		if strings.HasSuffix(root, "/api/v1") || strings.HasSuffix(root, "/api/latest") {
-			return endpoints{}, errors.New("base_url: is the API host alone; leave out the path /api")
-		}
-		// With anonymous users included the set is a superset of the others: a token of a class that is not
-		// admitted is then recognised and refused by policy, instead of looking like an unknown key.
-		e.keys = root + "/api/v1/projects/" + config.ProjectID + "/.well-known/jwks.json?include_anonymous=true"
 		e.profile = root + "/api/v1/users/me"
 	case Neon:
-		e.keys = root + "/.well-known/jwks.json"
 		e.profile = root + "/get-session?disableCookieCache=true&disableRefresh=true"
 	case OIDC:
 		e.discovery = root + "/.well-known/openid-configuration"
 	default:
 		return endpoints{}, errors.New(`preset: must be "stack", "neon" or "oidc"`)
 	}
+	e.keys = KeysURL(config.Preset, root, config.ProjectID)
 	return e.override(config)
 }
 
@@ -153,8 +191,9 @@ func (e endpoints) override(config Config) (endpoints, error) {
 	return e, nil
 }
 
-// isProjectID accepts what may stand in a path and a header as it is: UUIDs, and the literal "internal".
-func isProjectID(id string) bool {
+// IsProjectID tells whether id can be that of a project of Stack, and may stand in a path and a header as it is: UUIDs,
+// and the literal "internal".
+func IsProjectID(id string) bool {
 	if id == "" || len(id) > 128 {
 		return false
 	}
