@@ -79,17 +79,20 @@ func parseID(s string) (*uint32, error) {
 	return &id, err
 }
 
-// permission is what one caller may ask. The zero value allows everything.
+// permission is what one caller may ask. The zero value allows nothing.
 type permission struct {
-	forbidden bool
-	rule      *callerRule
-	limiter   *rate.Limiter
+	unlimited bool          // there are no rules for this caller: it may ask everything
+	rule      *callerRule   // what it may ask otherwise; nil: nothing
+	limiter   *rate.Limiter // of the rule's rate; nil: no limit
 }
+
+// nothing reports whether the caller may ask nothing at all.
+func (p *permission) nothing() bool { return !p.unlimited && p.rule == nil }
 
 // permission returns what the user may ask: the first rule that matches decides.
 func (c *Callers) permission(uid, gid uint32) permission {
 	if len(c.rules) == 0 {
-		return permission{}
+		return permission{unlimited: true}
 	}
 	var groups []uint32
 	for _, r := range c.rules {
@@ -100,7 +103,7 @@ func (c *Callers) permission(uid, gid uint32) permission {
 			return permission{rule: r, limiter: r.limiter(uid)}
 		}
 	}
-	return permission{forbidden: true}
+	return permission{}
 }
 
 // groupsOf returns the user's primary group at connect time and the groups that
@@ -147,9 +150,9 @@ func (p *permission) refuse(l *resolve.Lookup) *Refusal {
 // refuseProject returns why the caller may not ask about the project now, or nil.
 func (p *permission) refuseProject(project string) *Refusal {
 	switch {
-	case p.forbidden:
+	case p.nothing():
 		return noRule()
-	case p.rule == nil:
+	case p.unlimited:
 		return nil
 	case !p.sees(project):
 		return &Refusal{Code: protocol.CodeForbidden, Advice: protocol.TextNoProject}
@@ -171,7 +174,7 @@ func (p *permission) reaches(level resolve.Level) bool {
 
 // sees reports whether the caller may ask about a project.
 func (p *permission) sees(project string) bool {
-	return !p.forbidden && (p.rule == nil || len(p.rule.projects) == 0 || slices.Contains(p.rule.projects, project))
+	return p.unlimited || p.rule != nil && (len(p.rule.projects) == 0 || slices.Contains(p.rule.projects, project))
 }
 
 // withheld returns the members of the verdict's body that are withheld from the caller.

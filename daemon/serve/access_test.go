@@ -68,7 +68,7 @@ func TestTheFirstRuleThatMatchesACallerDecides(t *testing.T) {
 			switch {
 			case a.rule != nil:
 				got = slices.Index(all.rules, a.rule)
-			case !a.forbidden:
+			case !a.nothing():
 				got = -2
 			}
 			if got != c.want {
@@ -168,10 +168,10 @@ func TestProcessesOfOneUserAreToldApartByTheirGroup(t *testing.T) {
 		return c
 	}
 	first, second := open(allowed), open(other)
-	if first.permission.forbidden {
+	if first.permission.nothing() {
 		t.Error("the group that a rule names is forbidden")
 	}
-	if !second.permission.forbidden {
+	if !second.permission.nothing() {
 		t.Error("a process of another group has the rights of its user's first connection")
 	}
 }

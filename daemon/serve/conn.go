@@ -205,10 +205,11 @@ func (c *conn) handle(line []byte) bool {
 // no rule applies: the mode of the socket file decides who may use it.
 func (c *conn) adopt(t *Terms) {
 	c.terms = t
-	c.permission = permission{}
-	if !c.admin {
-		c.permission = t.Callers.permission(c.peer.id.UID, c.gid)
+	if c.admin {
+		c.permission = permission{unlimited: true}
+		return
 	}
+	c.permission = t.Callers.permission(c.peer.id.UID, c.gid)
 }
 
 // current brings this caller's permissions up to date with the last reload.

@@ -88,7 +88,7 @@ func (c *conn) refuseWatch(r *protocol.Request) *Refusal {
 	if refused := TakesNothing(r); refused != nil {
 		return refused
 	}
-	if c.permission.forbidden {
+	if c.permission.nothing() {
 		return noRule()
 	}
 	return nil

@@ -20,7 +20,7 @@ func TestOnlyProfilesOfCallersWithSuchARuleAreRedacted(t *testing.T) {
 	}{
 		{"profile", permission{rule: rule}, resolve.LevelProfile, `{"b":2}`},
 		{"claims", permission{rule: rule}, resolve.LevelClaims, string(body)},
-		{"no rule", permission{}, resolve.LevelProfile, string(body)},
+		{"no rule", permission{unlimited: true}, resolve.LevelProfile, string(body)},
 		{"rule that withholds nothing", permission{rule: &callerRule{}}, resolve.LevelProfile, string(body)},
 	} {
 		for _, size := range []int{len(body), MinShared} {
