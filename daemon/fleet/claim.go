@@ -61,7 +61,8 @@ type Ask struct {
 	Private bool
 }
 
-// Decision is what a claim came to.
+// Decision says what the host has to do now. The zero value is no decision: the host only looked,
+// and there is nothing.
 type Decision int
 
 // The decisions.
@@ -76,7 +77,7 @@ const (
 	Budget
 )
 
-// Answer is what a claim came to.
+// Answer is the result of Claim: a decision, and what belongs to it.
 type Answer struct {
 	Decision Decision
 	Profile  []byte        // Have: as it was handed to Finish
@@ -98,7 +99,7 @@ type Flight struct {
 // is slow or away.
 func (f Flight) Alone() bool { return f.mark == "" }
 
-// Result is what a fetch came to.
+// Result is the result of a fetch, for the other hosts.
 type Result struct {
 	Profile    []byte        // nil: there is none
 	Denied     bool          // the upstream says no: what is shared is removed. The host announces a purge of the subject too, so that no fetch that began earlier counts
@@ -118,7 +119,7 @@ func (f *Fleet) Claim(ctx context.Context, ask Ask) Answer {
 	for _, n := range ask.Purges {
 		c.purged = append(c.purged, f.table.get(n).Revoked)
 	}
-	c.live = ask.MaxAge <= 0
+	c.ignoresShared = ask.MaxAge <= 0
 	began := f.o.Now()
 	for {
 		answer, again := c.once(ctx)
@@ -128,7 +129,7 @@ func (f *Fleet) Claim(ctx context.Context, ask Ask) Answer {
 		}
 		left := f.o.Wait - f.o.Now().Sub(began)
 		if left <= 0 {
-			c.over = true // the other host takes too long: this one fetches itself
+			c.takesOver = true // the other host takes too long: this one fetches itself
 			continue
 		}
 		wait(ctx, min(again, left, pollEvery+mathrand.N(pollJitter)))
@@ -144,7 +145,7 @@ func (f *Fleet) Claim(ctx context.Context, ask Ask) Answer {
 // It asks nobody to fetch one: it is for a host whose upstream has just failed.
 func (f *Fleet) Shared(ctx context.Context, ask Ask, maxAge time.Duration) (profile []byte, age time.Duration, ok bool) {
 	ask.MaxAge = maxAge
-	c := claimer{Fleet: f, ask: ask, look: true}
+	c := claimer{Fleet: f, ask: ask, onlyLooks: true}
 	for _, n := range ask.Purges {
 		c.purged = append(c.purged, f.table.get(n).Revoked)
 	}
@@ -158,10 +159,11 @@ type claimer struct {
 	ask    Ask
 	mark   string
 	purged []Stamp
-	live   bool // takes neither a profile that is there nor another host's fetch
-	over   bool // takes over another's lease
-	look   bool // only looks
-	refuse bool // the profile that is there was read, and does not count
+
+	ignoresShared bool // takes neither a profile that is there nor another host's fetch
+	takesOver     bool // takes over another host's lease
+	onlyLooks     bool // asks for no lease
+	unreadable    bool // the profile that is there cannot be opened
 }
 
 // claimKeys are the keys of one claim.
@@ -197,7 +199,7 @@ func (c *claimer) once(ctx context.Context) (answer Answer, again time.Duration)
 		profile, age, err := c.open(keys[0], said[2], at)
 		if err != nil {
 			c.counts.unopened.Add(1)
-			c.refuse = true
+			c.unreadable = true
 			return c.once(ctx)
 		}
 		return Answer{Decision: Have, Profile: profile, Age: age + max(0, clock.Elapsed(sent, c.o.Now()))}, 0
@@ -207,17 +209,19 @@ func (c *claimer) once(ctx context.Context) (answer Answer, again time.Duration)
 		return Answer{Decision: Pause, After: number}, 0
 	case "budget":
 		return Answer{Decision: Budget, After: number}, 0
+	case "none":
+		return Answer{}, 0
 	case "go":
 		return Answer{Decision: Go, Flight: Flight{ask: c.ask, mark: c.mark, began: at, purged: c.purged, private: c.ask.Private}}, 0
 	}
-	return Answer{}, 0
+	return c.alone(), 0 // not an answer of the script
 }
 
 // args are what the script takes.
 func (c *claimer) args() []string {
 	age := int64(-1)
 	shared := c.o.Profiles && !c.ask.Private
-	if shared && !c.live && !c.refuse {
+	if shared && !c.ignoresShared && !c.unreadable {
 		age = c.ask.MaxAge.Milliseconds()
 	}
 	lease := int64(0)
@@ -231,7 +235,7 @@ func (c *claimer) args() []string {
 			reserve = burst / 2
 		}
 	}
-	numbers := []int64{maxSealed, age, 0, lease, bit(c.live || c.over), each, burst, reserve, MaxPause.Milliseconds(), bit(c.look)}
+	numbers := []int64{maxSealed, age, 0, lease, bit(c.ignoresShared || c.takesOver), each, burst, reserve, MaxPause.Milliseconds(), bit(c.onlyLooks)}
 	args := make([]string, len(numbers))
 	for i, n := range numbers {
 		args[i] = strconv.FormatInt(n, 10)
@@ -260,7 +264,7 @@ func budget(rate float64, least int) (each, burst int64) {
 
 // alone decides without the engine, by this host's own part of the budget.
 func (c *claimer) alone() Answer {
-	if c.look {
+	if c.onlyLooks {
 		return Answer{}
 	}
 	if after := c.claims.own(c.ask.Project, c.ask.Rate, c.peers.known(c.o.Now())); c.o.Budget && after > 0 {
