@@ -74,7 +74,7 @@ func (a *admin) named(r *protocol.Request, takes ...string) (p *resolve.Project,
 			return nil, false, serve.BadRequest("unknown field for this verb")
 		}
 		if p = projects.ByName[string(raw)]; p == nil {
-			return nil, false, &serve.Refusal{Code: protocol.CodeUnknownProject, Advice: "no such project is configured; HELLO lists them"}
+			return nil, false, serve.UnknownProject()
 		}
 		named = true
 	}
@@ -139,17 +139,10 @@ func (a *admin) level(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 	case r.Fields.Len() > 0 || r.NArgs > 1:
 		return protocol.Reply{}, serve.BadRequest("takes one of debug, info, warn, error, or nothing")
 	case r.NArgs == 0:
-		level = config.LogLevel(a.daemon.opts.Level.Level())
+		return serve.Done(protocol.FieldLevel, config.LogLevel(a.daemon.opts.Level.Level()).String()), nil
 	case level.UnmarshalText(r.Args[0]) != nil:
 		return protocol.Reply{}, serve.BadRequest("the level is none of debug, info, warn, error")
 	}
 	a.daemon.opts.Level.Set(slog.Level(level))
 	return serve.Done(protocol.FieldLevel, level.String()), nil
-}
-
-func bit(b bool) string {
-	if b {
-		return "1"
-	}
-	return "0"
 }

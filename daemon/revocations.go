@@ -78,7 +78,7 @@ func (a *admin) revoked(m revoke.Mark, by fair.ID, on, changed bool, err error) 
 		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
 	}
 	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", m.Project, "revoked", on, "changed", changed, "uid", by.User())
-	return serve.Done(protocol.FieldChanged, bit(changed), protocol.FieldEntries, strconv.Itoa(a.daemon.revocations.Len())), nil
+	return serve.Done(protocol.FieldChanged, serve.Bit(changed), protocol.FieldEntries, strconv.Itoa(a.daemon.revocations.Len())), nil
 }
 
 // revocable returns the kinds that REVOKE takes.

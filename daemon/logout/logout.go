@@ -125,7 +125,7 @@ func (r *Receiver) receive(ctx context.Context, l *resolve.Lookup) (protocol.Rep
 	defer stop()
 	_ = r.config.Settled(waiting) // if a program has not confirmed, its lease ends by itself
 	_, what := marks(l.Project, &e)
-	return serve.Done(protocol.FieldEnded, what, protocol.FieldChanged, map[bool]string{true: "1", false: "0"}[changed || more]), nil
+	return serve.Done(protocol.FieldEnded, what, protocol.FieldChanged, serve.Bit(changed || more)), nil
 }
 
 // elsewhere ends what an accepted token names in the other projects that the token is

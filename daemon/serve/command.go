@@ -83,7 +83,7 @@ func readHello(r *protocol.Request) (version int, name string, refused *Refusal)
 	if r.Fields.Len() > 0 || r.NArgs != 2 {
 		return 0, "", BadRequest("HELLO takes a version and a client name, and no fields")
 	}
-	v, err := decimal(r.Args[0], 1, 1, 1<<31-1)
+	v, err := number(r.Args[0], 1, 1<<31-1)
 	if err != nil {
 		return 0, "", BadRequest("the version is not a number from 1 on")
 	}
@@ -174,7 +174,7 @@ func readLogout(r *protocol.Request, projects *resolve.Projects) (*resolve.Looku
 			return nil, BadRequest("unknown field for this verb")
 		}
 		if l.Project = projects.ByName[string(raw)]; l.Project == nil {
-			return nil, unknownProject()
+			return nil, UnknownProject()
 		}
 	}
 	return l, nil
@@ -199,6 +199,14 @@ func Done(pairs ...string) protocol.Reply {
 		AddField(&reply, pairs[i], pairs[i+1])
 	}
 	return reply
+}
+
+// Bit is the value of a field that is yes or no: "1" or "0".
+func Bit(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
 }
 
 // AddField adds a field with a value of this program's own, which is always valid in a

@@ -60,12 +60,13 @@ func (a *ask) read(r *protocol.Request, projects *resolve.Projects) *Refusal {
 		}
 	}
 	if a.Project == nil { // only now, so that faults of the request itself come first
-		return unknownProject()
+		return UnknownProject()
 	}
 	return nil
 }
 
-func unknownProject() *Refusal {
+// UnknownProject refuses a request that names a project that is not configured.
+func UnknownProject() *Refusal {
 	return &Refusal{Code: protocol.CodeUnknownProject, Advice: "no such project is configured; HELLO lists them"}
 }
 
@@ -76,11 +77,11 @@ func (a *ask) field(name string, raw []byte, projects *resolve.Projects) *Refusa
 	case name == protocol.FieldProject:
 		a.Project = projects.ByName[string(raw)]
 	case name == protocol.FieldDeadline:
-		a.deadline, err = decimal(raw, time.Millisecond, 1, protocol.MaxDeadline)
+		a.deadline, err = duration(raw, time.Millisecond, 1, protocol.MaxDeadline)
 	case name == protocol.FieldHeard:
-		a.Heard, err = decimal(raw, time.Second, 1, protocol.MaxHeard)
+		a.Heard, err = duration(raw, time.Second, 1, protocol.MaxHeard)
 	case name == protocol.FieldMaxAge && profile:
-		a.MaxAge, err = decimal(raw, time.Second, 0, protocol.MaxMaxAge)
+		a.MaxAge, err = duration(raw, time.Second, 0, protocol.MaxMaxAge)
 	case name == protocol.FieldFallback && profile:
 		a.Fallback = string(raw) == protocol.LevelClaims
 		if !a.Fallback {
@@ -109,11 +110,17 @@ func isLabel(raw []byte) bool {
 	return len(raw) > 0 && len(raw) <= protocol.MaxFor && len(bytes.TrimLeft(raw, letters)) == 0
 }
 
-// decimal reads a number of units between least and most.
-func decimal(raw []byte, unit time.Duration, least, most int64) (time.Duration, error) {
+// duration reads a number of units between least and most.
+func duration(raw []byte, unit time.Duration, least, most int64) (time.Duration, error) {
+	n, err := number(raw, least, most)
+	return time.Duration(n) * unit, err
+}
+
+// number reads a number between least and most.
+func number(raw []byte, least, most int64) (int64, error) {
 	n, err := protocol.Int(raw)
 	if err != nil || n < least || n > most {
 		return 0, fmt.Errorf("a number is not a plain decimal from %d to %d", least, most)
 	}
-	return time.Duration(n) * unit, nil
+	return n, nil
 }
