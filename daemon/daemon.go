@@ -266,7 +266,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	return err
 }
 
-// close ends the resolver, which nobody calls any more.
+// close ends the resolver and gives up the state directory. Nothing may use them after it.
 func (d *Daemon) close() error {
 	d.resolver.Close()
 	return d.closeState()

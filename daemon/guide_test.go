@@ -44,7 +44,7 @@ func limits() [][2]string {
 		{"replies gathered for one write", fmt.Sprintf("%d bytes, %d in %d connections", serve.MaxGathered, serve.MaxGatheredWide, fair.WideBuffers().Total)},
 		{"clients that keep answers, of one user", fmt.Sprintf("%d, of %d", fair.Watches().Each, fair.Watches().Total)},
 		{"lines that a client that keeps answers has not read", fmt.Sprintf("%d bytes, of all %d", fair.WatchBacklog, fair.WatchBacklogs)},
-		{"answers from memory that one `SEEN` counts", fmt.Sprintf("%d, and %d for each microsecond since the one before", lease.HitsAtOnce, lease.HitsEvery)},
+		{"answers from memory that one `SEEN` counts", fmt.Sprintf("%d, and %d for each microsecond since the one before", lease.HitsAtOnce, lease.HitsPerMicrosecond)},
 		{fmt.Sprintf("JSON objects from %d bytes on that wait to be sent, of one user", serve.MinShared), size(fair.UnsentBodies().Each)},
 		{"such objects, of all", size(fair.UnsentBodies().Total)},
 		{"lookups that wait for the upstream, of one user", fmt.Sprint(fair.Waiting().Each)},

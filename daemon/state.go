@@ -22,8 +22,9 @@ type state struct {
 	terms  *serve.Terms
 }
 
-// build makes the state for cfg. If a project of old has the same table, the new
-// state keeps the project with its keys, flights and cached verdicts.
+// build makes the state for cfg. If a project of old is unchanged (see
+// resolve.Project.Is), the new state keeps the project with its keys, flights and cached
+// verdicts.
 func (d *Daemon) build(cfg config.Config, old *state) (*state, error) {
 	callers, err := serve.NewCallers(cfg.Callers)
 	if err != nil {

@@ -37,11 +37,12 @@ const (
 	// host's.
 	Term = Length + Length/20
 
-	// HitsAtOnce is how many answers from memory one SEEN counts at most, with HitsEvery
-	// more for each microsecond since the SEEN before.
+	// HitsAtOnce is how many answers from memory one SEEN counts at most, with
+	// HitsPerMicrosecond more for each microsecond since the SEEN before.
 	HitsAtOnce = 100
-	// HitsEvery answers in a microsecond are more than a client can give.
-	HitsEvery = 10
+	// HitsPerMicrosecond is more than a client can give: it bounds what a SEEN can add to
+	// the metrics.
+	HitsPerMicrosecond = 10
 )
 
 // Watches are the watches of all clients that keep answers, and the revision that the

@@ -27,7 +27,7 @@ type Watch struct {
 	who fair.ID
 
 	// Guarded by all.mu:
-	moved    sync.Cond     // on all.mu: sending or closed has changed, or out by another goroutine than the reader
+	moved    sync.Cond     // on all.mu: signalled when sending or closed changes, and when a goroutine other than the reader adds to out
 	out      []byte        // lines to be written
 	spare    []byte        // an unused buffer for out
 	opening  int           // the reply to WATCH is that many bytes at the beginning of out
@@ -87,8 +87,9 @@ func (w *Watch) tellLocked(line []byte, n int64) {
 	}
 }
 
-// shortenLocked replaces all lines that are not being written yet by one line. The
-// lines that the client must still get follow that line. all.mu is held.
+// shortenLocked replaces all lines that are not being written yet by one line that tells to
+// forget everything. The reply to WATCH, if it is not written yet, stays before that line.
+// The answer to a SEEN that is owed follows that line. all.mu is held.
 func (w *Watch) shortenLocked() {
 	out := forgetLine(append([]byte(nil), w.out[:w.opening]...), w.told, appendAll)
 	if w.owed {
@@ -123,7 +124,7 @@ func (w *Watch) saw(n, hits int64, tag []byte) error {
 	w.sawLocked(n)
 	w.all.withholdLocked()
 	now := time.Now()
-	w.all.hits.Add(uint64(min(hits, HitsAtOnce+now.Sub(w.granted).Microseconds()*HitsEvery)))
+	w.all.hits.Add(uint64(min(hits, HitsAtOnce+now.Sub(w.granted).Microseconds()*HitsPerMicrosecond)))
 	w.granted = now
 	w.owed, w.tag = true, append(w.tag[:0], tag...)
 	w.putLocked(w.appendLease(w.out))

@@ -202,7 +202,7 @@ func TestAWatchThatDoesNotReadIsNotHeard(t *testing.T) {
 // TestHitsAreBounded: n-1, n and n+1 hits of one SEEN, and the largest number, at once and
 // after a quarter of a second.
 func TestHitsAreBounded(t *testing.T) {
-	for after, most := range map[time.Duration]int64{0: HitsAtOnce, Length / 4: HitsAtOnce + HitsEvery*250_000} {
+	for after, most := range map[time.Duration]int64{0: HitsAtOnce, Length / 4: HitsAtOnce + HitsPerMicrosecond*250_000} {
 		for hits, want := range map[int64]int64{most - 1: most - 1, most: most, most + 1: most, math.MaxInt64: most} {
 			synctest.Test(t, func(t *testing.T) {
 				s := started()

@@ -15,8 +15,10 @@ import (
 )
 
 // denial is a "no" from the upstream. It answers lookups for DenialLifetime. It is
-// remembered for as long as the token could be accepted: only a later "yes" from the
-// upstream ends it.
+// remembered until the token's exp, so that no older profile is used for the token
+// meanwhile. A denial of an opaque credential, which has no exp, is remembered for
+// DenialLifetime, and a denial that rests on this host's clock not at all. A later "yes"
+// from the upstream, a purge or a full table ends it earlier.
 type denial struct {
 	project  *Project
 	revision uint64

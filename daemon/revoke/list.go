@@ -30,7 +30,7 @@ var (
 // revocation is the term and the origin of one mark. It never changes.
 type revocation struct {
 	at    int64 // Unix seconds; a mark of a dated kind covers tokens whose iat is not later
-	until int64 // Unix seconds: the exp of the one token that the mark covers; 0 = not known, or several tokens
+	until int64 // Unix seconds: the mark is kept at least until then, for example until the token's exp; 0 = not known, or see Never
 	since int64 // nanoseconds after the list was opened: when this process made it; 0 = read from the journal
 
 	made   int64 // Unix seconds: when the revocation was made; 0 = not known
@@ -51,8 +51,8 @@ type Origin struct {
 const MaxReason = 256
 
 // List is the list of revocations: what must not be accepted whatever the upstream says. A revocation is in
-// force before Revoke returns, and survives a restart. Covers takes no lock, and costs one load for each kind
-// without revocations. A List is safe for concurrent use.
+// force before Revoke returns, and survives a restart. Covers costs one load for each kind without
+// revocations, and takes a lock only if a revoked session is seen again after renewInterval. A List is safe for concurrent use.
 type List struct {
 	now     func() time.Time
 	wall    *clock.Wall
