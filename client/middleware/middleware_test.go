@@ -100,7 +100,9 @@ func TestEachAnswerHasItsStatus(t *testing.T) {
 		{name: "bearer alone looks nowhere else", guard: &middleware.Guard{Token: middleware.Bearer}, headers: []string{"Bearer good.a.b"}, status: 200, body: "true claims user-1"},
 		{name: "a search that found nothing to ask about", guard: &middleware.Guard{Token: func(*http.Request) (string, middleware.Found) { return "", middleware.FoundOne }},
 			status: 401, challenge: `Bearer error="invalid_token", error_description="malformed"`},
-		{name: "a search that is confused", guard: &middleware.Guard{Optional: true, Token: func(*http.Request) (string, middleware.Found) { return "", middleware.FoundConfusing }},
+		{name: "a search that found two tokens", guard: &middleware.Guard{Optional: true, Token: func(*http.Request) (string, middleware.Found) { return "", middleware.FoundTwo }},
+			status: 400, challenge: `Bearer error="invalid_request", error_description="two-tokens"`},
+		{name: "a search that cannot read the token", guard: &middleware.Guard{Optional: true, Token: func(*http.Request) (string, middleware.Found) { return "", middleware.FoundUnreadable }},
 			status: 400, challenge: `Bearer error="invalid_request", error_description="unreadable-token"`},
 		{name: "class not allowed", headers: []string{"Bearer anonymous.a.b"}, status: 403,
 			challenge: `Bearer error="insufficient_scope", error_description="class-not-allowed"`},
@@ -297,6 +299,11 @@ func TestSharedCases(t *testing.T) {
 			}
 			for _, name := range c.Kinds {
 				g.Require.Kinds = append(g.Require.Kinds, kindCalled(t, name))
+			}
+			if name, ok := strings.CutPrefix(c.Token, "cookie:"); ok {
+				g.Token = middleware.Cookie(name)
+			} else if c.Token == "bearer" {
+				g.Token = middleware.Bearer
 			}
 			for _, p := range c.Places {
 				g.Places = append(g.Places, httpauth.Place(p))

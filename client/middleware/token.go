@@ -12,9 +12,10 @@ type Found uint8
 
 // The results of a search for a token. The zero value is FoundNone.
 const (
-	FoundNone      Found = iota // the request carries no token
-	FoundOne                    // the request carries one token
-	FoundConfusing              // the request carries several tokens, or one that cannot be read: 400
+	FoundNone       Found = iota // the request carries no token
+	FoundOne                     // the request carries one token
+	FoundTwo                     // the request carries two different tokens, or a list of tokens: 400
+	FoundUnreadable              // the request carries a token that cannot be read: 400
 )
 
 // Bearer searches only the Authorization header, as httpauth.Authorization
@@ -33,8 +34,10 @@ func only(place httpauth.Place) func(*http.Request) (string, Found) {
 	return func(r *http.Request) (string, Found) {
 		found := search.Find(r.Header, client.LevelClaims)
 		switch {
+		case found.Fault == httpauth.FaultUnreadable:
+			return "", FoundUnreadable
 		case found.Fault != "" || len(found.Tokens) > 1:
-			return "", FoundConfusing
+			return "", FoundTwo
 		case len(found.Tokens) == 1:
 			return found.Tokens[0], FoundOne
 		}
@@ -70,7 +73,9 @@ func (g *Guard) ownSearch(r *http.Request) httpauth.Result {
 	switch token, found := g.Token(r); found {
 	case FoundOne:
 		return httpauth.Result{Tokens: []string{token}}
-	case FoundConfusing:
+	case FoundTwo:
+		return httpauth.Result{Fault: httpauth.FaultTwoTokens}
+	case FoundUnreadable:
 		return httpauth.Result{Fault: httpauth.FaultUnreadable}
 	case FoundNone:
 	}

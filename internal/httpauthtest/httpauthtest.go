@@ -27,6 +27,7 @@ type Case struct {
 	Method   string   // "" is GET
 	Headers  []string // "Name: value"
 	Places   []string
+	Token    string // the guard's search in one place: "bearer" or "cookie:NAME"; "" is none
 	Profile  bool
 	Realm    string
 	Optional bool

@@ -27,7 +27,9 @@ const OPTIONS = {
   refuse: ['a function that answers a request', isFunction],
   onUnknown: ['a function of a request and an answer', isFunction],
 }
-const CONFUSING = Symbol('confusing')
+
+// What a search of only() returns for a request with a fault, by the fault.
+const FAULTS = { 'two-tokens': Symbol('two-tokens'), 'unreadable-token': Symbol('unreadable-token') }
 
 // The shortest time between two warnings of a guard about an outage, in
 // milliseconds.
@@ -190,8 +192,8 @@ function finder({ token, places = [], profile }, valuesOf) {
   if (token === undefined) return (request) => search.find(valuesOf(request), Boolean(profile))
   return (request) => {
     const found = token(request)
-    if (found === CONFUSING) return new Found([], 'unreadable-token')
-    return new Found(found === undefined ? [] : [found])
+    const fault = Object.keys(FAULTS).find((word) => FAULTS[word] === found)
+    return new Found(found === undefined ? [] : [found], fault)
   }
 }
 
@@ -200,7 +202,7 @@ function only(place, valuesOf) {
   const search = new Search([place])
   return (request) => {
     const { tokens, fault } = search.find(valuesOf(request))
-    return fault === '' && tokens.length < 2 ? tokens[0] : CONFUSING
+    return FAULTS[tokens.length > 1 ? 'two-tokens' : fault] ?? tokens[0]
   }
 }
 

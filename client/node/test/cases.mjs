@@ -14,17 +14,18 @@ import { fakeDaemon } from './fake.mjs'
 const OPTIONS = ['places', 'profile', 'realm', 'optional', 'team', 'kinds', 'scopes']
 
 // playCases plays each case in a test of its own. answer(t, options, one) sends the request of a case through a guard with the
-// options and resolves to { user } or { status, headers }, the headers' names in lower case. joined: the guard sees repeated
-// headers joined.
-export function playCases(what, answer, { joined = false } = {}) {
+// options and resolves to { user } or { status, headers }, the headers' names in lower case. bearer and cookie are those of
+// the guard's module. joined: the guard sees repeated headers joined.
+export function playCases(what, answer, { bearer, cookie, joined = false }) {
+  const tokenOf = ({ token }) => (token === 'bearer' ? bearer : token && cookie(token.replace('cookie:', '')))
   for (const file of ['cases', 'requirements', 'guards']) {
     const { daemon, cases } = JSON.parse(readFileSync(new URL(`../../testdata/httpauth/${file}.json`, import.meta.url), 'utf8'))
     test(`${what}: ${file}.json has cases`, () => assert.ok(cases.length > 0 && Object.keys(daemon).length > 0))
-    for (const one of cases) test(`${what}: ${one.name}`, (t) => play(t, one, daemon, answer, joined))
+    for (const one of cases) test(`${what}: ${one.name}`, (t) => play(t, one, daemon, answer, { joined, token: tokenOf(one) }))
   }
 }
 
-async function play(t, one, daemon, answer, joined) {
+async function play(t, one, daemon, answer, { joined, token }) {
   const asked = []
   const fake = await fakeDaemon(t, (words) => {
     asked.push(words.at(-1))
@@ -34,7 +35,7 @@ async function play(t, one, daemon, answer, joined) {
   t.after(() => client.close())
   const named = [...OPTIONS.map((name) => [name, one[name]]), ['emailVerified', one.email_verified]]
   const resource = one.resource && new Resource({ resource: one.resource, authorizationServers: ['https://auth.example.com'] })
-  const options = Object.fromEntries([...named, ['resource', resource]].filter(([, value]) => value !== undefined))
+  const options = Object.fromEntries([...named, ['resource', resource], ['token', token]].filter(([, value]) => value !== undefined))
   const got = await answer(t, { client, onUnknown: () => {}, ...options }, one)
   const want = joined && one.joined !== undefined ? one.joined : one
   assert.deepEqual(asked, want.asked)

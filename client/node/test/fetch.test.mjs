@@ -23,7 +23,7 @@ playCases('fetch', async (_t, options, one) => {
   })
   const response = await handler(requestOf(one.headers, one.method))
   return { user, status: response.status, headers: Object.fromEntries(response.headers) }
-}, { joined: true })
+}, { bearer, cookie, joined: true })
 
 playResources('fetch', {
   serve: metadata,

@@ -26,7 +26,7 @@ playCases('hono', async (_t, options, one) => {
   let user
   const response = await guard(options)(c, async () => { user = from(c)?.subject ?? 'nobody' })
   return { user, status: response?.status, headers: response && Object.fromEntries(response.headers) }
-}, { joined: true })
+}, { bearer, cookie, joined: true })
 
 playResources('hono', {
   serve: metadata,

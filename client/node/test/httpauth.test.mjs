@@ -8,7 +8,7 @@ import * as fastify from 'neonauthd/fastify'
 import * as fetching from 'neonauthd/fetch'
 import * as hono from 'neonauthd/hono'
 import { Found, HEADERS, MAX_PLACE_NAME, Refusal, Requirements, Resource, Search, denied, invalidToken, preflight, refusalOf, unavailable, valuesOf } from 'neonauthd/httpauth'
-import { from, guard, metadata, userOf } from 'neonauthd/middleware'
+import { bearer, cookie, from, guard, metadata, userOf } from 'neonauthd/middleware'
 import { FakeClient } from 'neonauthd/testing'
 import { RESOURCES, exchange, linesOf, overHTTP, playCases, playResources, told } from './cases.mjs'
 
@@ -18,7 +18,7 @@ playCases('node:http', async (t, options, one) => {
   await once(server, 'listening')
   t.after(() => server.close())
   return exchange(server.address().port, linesOf(one))
-})
+}, { bearer, cookie })
 
 const nothing = (_req, res) => Object.assign(res, { statusCode: 404 }).end()
 playResources('node:http', {

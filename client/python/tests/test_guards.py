@@ -114,9 +114,17 @@ class Guards(unittest.TestCase):
         self.assertEqual(self.asgi_http([(b"authorization", b"Bearer good")], token=asgi.bearer)[0], 200)
 
     def test_a_search_of_your_own_may_find_nothing_something_and_nonsense(self) -> None:
-        for found, status in ((wsgi.Found.NONE, 401), ("good", 200), ("", 401), ("a b", 401), (wsgi.Found.CONFUSING, 400)):
-            self.assertEqual(self.wsgi({}, token=lambda environ: found)[0], status)
-            self.assertEqual(self.asgi_http([], token=lambda scope: found)[0], status)
+        malformed, invalid = 'Bearer error="invalid_token", error_description="malformed"', 'Bearer error="invalid_request", error_description='
+        for found, status, challenge in (
+            (wsgi.Found.NONE, 401, "Bearer"),
+            ("good", 200, None),
+            ("", 401, malformed),
+            ("a b", 401, malformed),
+            (wsgi.Found.TWO, 400, f'{invalid}"two-tokens"'),
+            (wsgi.Found.UNREADABLE, 400, f'{invalid}"unreadable-token"'),
+        ):
+            for got in (self.wsgi({}, token=lambda environ: found), self.asgi_http([], token=lambda scope: found)):
+                self.assertEqual((got[0], got[1].get("www-authenticate")), (status, challenge))
 
     def test_an_optional_guard_lets_a_request_without_a_token_through(self) -> None:
         for got in (self.wsgi({}, optional=True), self.asgi_http([], optional=True)):

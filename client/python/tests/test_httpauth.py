@@ -23,11 +23,13 @@ def want(case: dict[str, Any]) -> dict[str, Any]:
     return {name: case.get(name) for name in OUTCOME}
 
 
-def options(case: dict[str, Any]) -> dict[str, Any]:
+def options(case: dict[str, Any], module: Any) -> dict[str, Any]:
     names = ("places", "profile", "realm", "optional", "email_verified", "team", "kinds", "scopes")
     found = {name: case[name] for name in names if name in case}
     if "resource" in case:
         found["resource"] = httpauth.Resource(case["resource"], authorization_servers=["https://auth.example.com"])
+    if "token" in case:
+        found["token"] = module.bearer if case["token"] == "bearer" else module.cookie(case["token"].removeprefix("cookie:"))
     return {"on_unknown": lambda request, answer: None, **found}
 
 
@@ -86,7 +88,7 @@ class SharedCases(unittest.TestCase):
             join = "; " if key == "HTTP_COOKIE" else ","
             text = value.decode("latin-1")
             environ[key] = environ[key] + join + text if key in environ else text
-        guard = wsgi.Guard(app, client=client, **options(case))
+        guard = wsgi.Guard(app, client=client, **options(case, wsgi))
         list(guard(environ, lambda status, headers, exc_info=None: answered.extend((status, headers))))  # type: ignore[arg-type]
         return self.got(int(answered[0][:3]), answered[1], users[0] if users else None)
 
@@ -105,7 +107,7 @@ class SharedCases(unittest.TestCase):
             sent.append(message)
 
         scope = {"type": "http", "method": case.get("method", "GET"), "headers": pairs(case)}
-        await asgi.Guard(app, client=client, **options(case))(scope, receive, send)
+        await asgi.Guard(app, client=client, **options(case, asgi))(scope, receive, send)
         if users:
             return self.got(200, [], users[0])
         headers = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
 
-import { from, guard, metadata } from 'neonauthd/middleware'
+import { bearer, cookie, from, guard, metadata } from 'neonauthd/middleware'
 import { exchange, linesOf, overHTTP, playCases, playResources } from '../cases.mjs'
 import { ORIGIN, UPGRADE, checkCORS, fakeClient, framework, listening } from './frameworks.mjs'
 
@@ -15,7 +15,7 @@ playCases('express', async (t, options, one) => {
   app.use(guard(options))
   app.use((req, res) => res.set('User', from(req)?.subject ?? 'nobody').end())
   return exchange(await listening(t, createServer(app)), linesOf(one))
-})
+}, { bearer, cookie })
 
 playResources('express', { serve: metadata, protect: guard, ask: overHTTP((handler) => createServer(express().use(handler))) })
 

@@ -23,7 +23,7 @@ playCases('fastify', async (t, options, one) => {
   await app.register(plugin, options)
   app.all('/', (request, reply) => reply.header('User', from(request)?.subject ?? 'nobody').send())
   return exchange(await listening(t, app), linesOf(one))
-})
+}, { bearer, cookie })
 
 playResources('fastify', {
   serve: (resource) => fastify().register(metadata(resource)),

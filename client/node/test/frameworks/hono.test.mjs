@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import * as fetching from 'neonauthd/fetch'
-import { from, guard, metadata, userOf } from 'neonauthd/hono'
+import { bearer, cookie, from, guard, metadata, userOf } from 'neonauthd/hono'
 import { exchange, linesOf, playCases, playResources } from '../cases.mjs'
 import { ORIGIN, checkCORS, fakeClient, framework, listening } from './frameworks.mjs'
 
@@ -15,7 +15,7 @@ playCases('hono', async (t, options, one) => {
   app.use(guard(options))
   app.all('*', (c) => c.text('', 200, { User: from(c)?.subject ?? 'nobody' }))
   return exchange(await listening(t, createAdaptorServer({ fetch: app.fetch })), linesOf(one))
-}, { joined: true })
+}, { bearer, cookie, joined: true })
 
 playResources('hono', {
   serve: (resource) => new Hono().use(metadata(resource)),

@@ -45,7 +45,8 @@ class Found(enum.Enum):
     """The result of a search that has not found one token."""
 
     NONE = "the request carries no token"
-    CONFUSING = "the request carries several, or one that cannot be read: 400"
+    TWO = "the request carries two different tokens, or a list of tokens: 400"
+    UNREADABLE = "the request carries a token that cannot be read: 400"
 
 
 Request = TypeVar("Request")
@@ -316,8 +317,10 @@ def only(place: str, values_of: Callable[[Request], HeaderValues]) -> Callable[[
 
     def find(request: Request) -> str | Found:
         found = search.find(values_of(request))
-        if found.fault is not None or len(found.tokens) > 1:
-            return Found.CONFUSING
+        if found.fault == "two-tokens" or len(found.tokens) > 1:
+            return Found.TWO
+        if found.fault is not None:
+            return Found.UNREADABLE
         return found.tokens[0] if found.tokens else Found.NONE
 
     return find
@@ -344,7 +347,9 @@ def _finder(
         found = token(request)
         if isinstance(found, str):
             return Result((found,))
-        return Result() if found is Found.NONE else Result(fault="unreadable-token")
+        if found is Found.NONE:
+            return Result()
+        return Result(fault="two-tokens" if found is Found.TWO else "unreadable-token")
 
     return find
 
