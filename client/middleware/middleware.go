@@ -181,10 +181,10 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 // Verify would ignore the option: a cached verdict would pass for a live one.
 func (g *Guard) check() {
 	if !g.Profile && slices.ContainsFunc(g.Options, client.Option.OnlyForProfile) {
-		panic("middleware: Guard.Options: client.MaxAge or client.FallbackClaims has no effect without the profile: set Profile: true, or leave it out")
+		panic("neonauthd: Guard.Options: client.MaxAge or client.FallbackClaims has no effect without the profile: set Profile: true, or leave it out")
 	}
 	if err := g.Require.Check(); err != nil {
-		panic("middleware: Guard.Require: " + err.Error())
+		panic("neonauthd: Guard.Require: " + err.Error())
 	}
 }
 

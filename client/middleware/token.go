@@ -48,7 +48,7 @@ func only(place httpauth.Place) func(*http.Request) (string, Found) {
 func mustSearch(places ...httpauth.Place) *httpauth.Search {
 	search, err := httpauth.NewSearch(places...)
 	if err != nil {
-		panic("middleware: " + err.Error()) // a mistake in the program, found before the first request
+		panic("neonauthd: " + err.Error()) // a mistake in the program, found before the first request
 	}
 	return search
 }
