@@ -20,14 +20,14 @@ import (
 // conn is one connection to the daemon. It carries one question at a time. It
 // is used again only after it has brought one whole reply and no further byte.
 type conn struct {
-	nc    net.Conn
-	lines *protocol.LineReader
-	out   []byte      // the request line; the next question reuses the buffer
-	tag   uint64      // of the latest question
-	idle  bool        // it was idle before this question, and the daemon may have closed it since
-	since time.Time   // when it became idle
-	spent bool        // it must not carry another question
-	stay  func() bool // undoes that the end of the pool's context closes nc
+	nc     net.Conn
+	lines  *protocol.LineReader
+	out    []byte      // the request line; the next question reuses the buffer
+	tag    uint64      // of the latest question
+	idle   bool        // it was idle before this question, and the daemon may have closed it since
+	since  time.Time   // when it became idle
+	spent  bool        // it must not carry another question
+	detach func() bool // after it the end of the pool's context does not close nc
 }
 
 // newConn returns a connection that is closed when the context ends, if not
@@ -35,12 +35,12 @@ type conn struct {
 // wrong connection has a tag that does not fit.
 func newConn(open context.Context, nc net.Conn) *conn {
 	c := &conn{nc: nc, lines: protocol.NewLineReader(nc, protocol.MaxReplyLine), tag: rand.Uint64()}
-	c.stay = context.AfterFunc(open, func() { _ = nc.Close() })
+	c.detach = context.AfterFunc(open, func() { _ = nc.Close() })
 	return c
 }
 
 func (c *conn) close() {
-	c.stay()
+	c.detach()
 	_ = c.nc.Close()
 }
 

@@ -61,10 +61,11 @@ func Expires() time.Time { return time.Unix(4102444800, 0) }
 // sessions of the newer Neon Auth are. Profile then returns a profile as Better
 // Auth writes it, without claims; Verify rejects the text as malformed, as a client does.
 //
-// Accept panics if the user has no ID, if one of the scopes is not one word, or
-// if the text cannot be a token. A team (client.KindTeam) has a TeamID and no ID. It also panics if the text is a session
-// credential and the user has a team, a session or scopes, or is neither normal
-// nor anonymous: no session says that of its user.
+// A user has an ID, and a team (client.KindTeam) has a TeamID and no ID. Accept
+// panics if that is not so, if one of the scopes is not one word, or if the text
+// cannot be a token. It also panics if the text is a session credential and the
+// user has a team, a session or scopes, or is neither normal nor anonymous: a
+// session's profile has none of these.
 func (f *Fake) Accept(token string, user client.User) {
 	switch {
 	case user.Kind != client.KindTeam && user.ID == "":

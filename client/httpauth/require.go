@@ -26,9 +26,10 @@ type Requirements struct {
 	EmailVerified bool
 
 	// Team requires that the user's selected team, or active organization, has
-	// this id. An API key of a team must be this team's. Empty: no requirement. Go cannot tell an empty id from one that
-	// is left out: a program that reads the id from an environment variable,
-	// for example, must exit if the variable is not set.
+	// this id. An API key of a team must belong to the team with this id.
+	// Empty: no requirement. Go cannot tell an empty id from one that is left
+	// out: a program that reads the id from an environment variable, for
+	// example, must exit if the variable is not set.
 	Team string
 
 	// Kinds are the kinds of users that are admitted. Empty: client.KindNormal.

@@ -141,7 +141,7 @@ export interface RequirementOptions {
   emailVerified?: boolean
   /**
    * Requires that the user's selected team, or active organization, has this id. An API key of a
-   * team must be this team's.
+   * team must belong to the team with this id.
    */
   team?: string
   /**

@@ -82,7 +82,7 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 
 // readSecrets reads the server key and the secret of introspection, and logs what cannot
 // be read: level claims needs neither, so a host that cannot read them still verifies.
-// unreadable reports that of the server key.
+// unreadable reports that the server key could not be read.
 func (p *Project) readSecrets(dir string) (unreadable bool) {
 	var err error
 	if p.serverKey, err = config.ReadServerKey(p.config.SecretServerKey, dir); err != nil {

@@ -94,7 +94,7 @@ func (p *Proxy) authorize(user *url.Userinfo) error {
 	return nil
 }
 
-// header is that of a request to connect.
+// header returns the header of a CONNECT request.
 func (p *Proxy) header() http.Header {
 	header := http.Header{"User-Agent": {"neonauthd"}}
 	if p.authorization != nil {

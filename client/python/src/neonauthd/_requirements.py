@@ -55,7 +55,7 @@ class Requirements:
         email_verified: Requires an email address that is known to be verified. The
             claims of some issuers do not say so; a profile does.
         team: Requires that the user's selected team, or active organization, has this
-            id. An API key of a team must be this team's.
+            id. An API key of a team must belong to the team with this id.
         kinds: The kinds of users that are admitted. The daemon's project must admit
             kinds other than "normal" too. A user whose kind is not known is admitted if
             all three kinds of users (normal, restricted, anonymous) are.
