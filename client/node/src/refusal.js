@@ -29,9 +29,9 @@ class Refusal {
   }
 }
 
-// forbids tells whether a reason is about a genuine token, so that logging in
-// again would not help.
-const forbids = (reason) => reason === 'class-not-allowed' || reason === 'insufficient-scope'
+// The reasons about a genuine token: logging in again would not help.
+const FORBIDDING = ['class-not-allowed', 'insufficient-scope']
+const forbids = (reason) => FORBIDDING.includes(reason)
 
 // refusalOf returns the refusal for the daemon's answer; undefined: the token
 // is accepted. A value that is not an answer is never taken for acceptance.
