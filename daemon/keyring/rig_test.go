@@ -81,8 +81,14 @@ func newRigAhead(t *testing.T, store Store, ahead time.Duration) *rig {
 
 // bench runs test in a bubble with a ring that has fetched once.
 func bench(t *testing.T, test func(*rig)) {
+	benchWith(t, func(*Config) {}, test)
+}
+
+// benchWith is bench, with the changes that set makes to the configuration.
+func benchWith(t *testing.T, set func(*Config), test func(*rig)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newRig(t, Store{})
+		set(&b.config)
 		b.start()
 		defer b.stop()
 		synctest.Wait()

@@ -310,7 +310,7 @@ func (r *Ring) succeeded(next *Snapshot, asked map[string]bool, maxAge time.Dura
 	}
 	for kid := range asked {
 		if next.set.Find(kid) == nil && len(r.absent) < maxAbsent {
-			r.absent[kid] = now.Add(absentFor)
+			r.absent[kid] = now.Add(r.absence())
 		}
 	}
 }

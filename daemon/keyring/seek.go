@@ -14,9 +14,20 @@ const MaxWanted = 1024
 
 // Bounds of the search for unknown keys.
 const (
-	absentFor = 30 * time.Second // how long a key id that a fetch did not find is remembered
-	maxAbsent = 4 * MaxWanted    // how many key ids are remembered as not found
+	// minAbsence and maxAbsence bound how long a key id that a fetch did not find is
+	// remembered. minAbsence is enough for a client that was told Pending and asks again
+	// after the least retry-after, which is 1 s.
+	minAbsence = 2 * time.Second
+	maxAbsence = 30 * time.Second
+	maxAbsent  = 4 * MaxWanted // how many key ids are remembered as not found
 )
+
+// absence returns how long a key id that a fetch did not find is remembered. It is not
+// longer than the cooldown: after the cooldown another fetch is allowed, and may find the
+// key.
+func (r *Ring) absence() time.Duration {
+	return min(max(r.config.Cooldown, minAbsence), maxAbsence)
+}
 
 // want remembers a key id until the next attempt begins. r.mu is held.
 func (r *Ring) want(kid string) {

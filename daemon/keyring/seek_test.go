@@ -271,3 +271,60 @@ func TestAKeyThatHasComeIsNoLongerAbsent(t *testing.T) {
 		}
 	})
 }
+
+// TestAKeyThatIsPublishedLaterIsFoundAfterTheCooldown: "not there" is not said longer
+// than another fetch is forbidden.
+func TestAKeyThatIsPublishedLaterIsFoundAfterTheCooldown(t *testing.T) {
+	for _, cooldown := range []time.Duration{100 * time.Millisecond, time.Second, 5 * time.Second, 30 * time.Second, time.Hour} {
+		t.Run(cooldown.String(), func(t *testing.T) {
+			benchWith(t, func(c *Config) { c.Cooldown = cooldown }, func(b *rig) {
+				before := b.call(upstream.Validators{}).Body.String()
+				b.upstream.Rotate(standin.Stack, false)
+				kid := b.signer()
+				b.behave(0, body(before))
+				b.wantLook("not yet published", kid, Absent)
+				b.behave(0, nil)
+				b.sleep(max(cooldown, minAbsence) + time.Millisecond)
+				b.wantLook("published, after the cooldown", kid, Changed)
+			})
+		})
+	}
+}
+
+// TestAForgedKeyIDCostsAtMostOneFetchPerCooldown: the same key id again and again causes
+// no more fetches than different ones.
+func TestAForgedKeyIDCostsAtMostOneFetchPerCooldown(t *testing.T) {
+	for _, cooldown := range []time.Duration{100 * time.Millisecond, time.Second, 5 * time.Second, time.Minute} {
+		t.Run(cooldown.String(), func(t *testing.T) {
+			benchWith(t, func(c *Config) { c.Cooldown, c.Refresh = cooldown, time.Hour }, func(b *rig) {
+				const span = 20 * time.Second
+				most, before := int(span/cooldown)+1, b.fetched()
+				for range 400 {
+					b.look(bogus(1))
+					b.sleep(span / 400)
+				}
+				if n := b.fetched() - before; n == 0 || n > most {
+					t.Errorf("%d fetches in %s, want at most %d", n, span, most)
+				}
+			})
+		})
+	}
+}
+
+// TestWhoComesAgainWhenToldGetsAnAnswer: also while other key ids use up every fetch that
+// a short cooldown allows.
+func TestWhoComesAgainWhenToldGetsAnAnswer(t *testing.T) {
+	benchWith(t, func(c *Config) { c.Cooldown = 100 * time.Millisecond }, func(b *rig) {
+		for i := range 20 {
+			b.look(bogus(2 * i))
+			b.sleep(10 * time.Millisecond)
+			wait := b.wantLook("in the cooldown", bogus(2*i+1), Pending)
+			for range 10 { // a client waits 1 s at least
+				b.sleep(max(wait, time.Second) / 10)
+				b.look(bogus(-i))
+			}
+			b.wantLook("when told to come", bogus(2*i+1), Absent)
+			b.sleep(time.Second)
+		}
+	})
+}
