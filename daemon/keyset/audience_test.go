@@ -214,35 +214,3 @@ func TestRoleIsRequiredWhereAsked(t *testing.T) {
 	p.Role = "authenticated"
 	expect(t, p, s, string(token), missingClaim)
 }
-
-func TestReasonsComeInAFixedOrder(t *testing.T) {
-	// Each payload has the defect of its line and those of every line below.
-	type defect struct {
-		name  string
-		value any
-		want  protocol.Outcome
-	}
-	defects := []defect{
-		{"refresh_token_id", "a\nb", malformed},
-		{"cnf", 1, senderConstrained},
-		{"sub", nil, missingClaim},
-		{"nbf", "soon", missingClaim},
-		{"iss", "elsewhere", wrongIssuer},
-		{"aud", "other", wrongAudience},
-		{"role", "guest", classNotAllowed},
-		{"exp", 1, expired},
-		{"iat", testNow.Unix() + 3600, notYetValid},
-	}
-	p := testPolicy()
-	p.Role, p.SessionClaims = "authenticated", []string{"refresh_token_id"}
-	for i, first := range defects {
-		change := map[string]any{"role": "authenticated"}
-		for _, d := range defects[i:] {
-			change[d.name] = d.value
-		}
-		s, token := signed(t, testPayload(change))
-		if _, reason := Verify(p, s, token, testNow, nil); reason != first.want {
-			t.Errorf("defects from %s on: %v, want %v", first.name, reason, first.want)
-		}
-	}
-}

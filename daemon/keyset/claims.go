@@ -263,8 +263,8 @@ func (c *payload) date(name []byte, value strictjson.Value, round func(float64) 
 }
 
 // judge returns the audience that the claims are accepted for at the instant, or
-// nil and the first reason against them. The order of the checks: bearer token, required claims, issuer and audience,
-// class of user, time, scope.
+// nil and the first reason against them. The order of the checks: bearer token, kind of
+// token, required claims, issuer and audience, role, class of user, time, scope.
 func (c *payload) judge(now time.Time) (*Audience, protocol.Reason) {
 	switch {
 	case c.bound:
