@@ -109,7 +109,8 @@ const (
 	ReasonWrongType Reason = "wrong-type"
 	// ReasonBadSignature: the named key did not sign this text.
 	ReasonBadSignature Reason = "bad-signature"
-	// ReasonUnknownKey: a key set fetched after the token was first seen holds no such key.
+	// ReasonUnknownKey: a key set that was fetched after the daemon first met this key id does not hold the key, or the id
+	// cannot be one of the upstream's.
 	ReasonUnknownKey Reason = "unknown-key"
 	// ReasonExpired: signed, and its exp is past.
 	ReasonExpired Reason = "expired"

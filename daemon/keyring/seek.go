@@ -43,7 +43,7 @@ type SeekResult uint8
 const (
 	Pending SeekResult = iota // nothing is proved: ask again later
 	Changed                   // there is another set than the tried one: verify again
-	Absent                    // a fetch that began after the question did not find the key
+	Absent                    // a fetch that began after the daemon first met this key id did not find the key
 )
 
 // Seek looks for a key that the tried set lacks. It is also for a key of that id in
