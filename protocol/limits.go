@@ -13,8 +13,8 @@ const (
 
 // Limits of the grammar. They are part of the protocol: changing one changes protocol.md and [Version].
 const (
-	// MaxRequestLine is the greatest length of a request line in bytes, its LF included. It leaves room for two tokens
-	// of the greatest size, so a line is never refused for a token that is merely too long.
+	// MaxRequestLine is the greatest length of a request line in bytes, its LF included. It is twice [MaxToken], so that
+	// a token that is a little too long is answered NO malformed. A longer line is answered ERR line-too-long.
 	MaxRequestLine = 16384
 	// MaxProfile is the greatest length in bytes of the JSON object in a reply. The upstreams allow a profile two
 	// images of a million characters each, written as data URLs.
