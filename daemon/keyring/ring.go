@@ -323,7 +323,7 @@ func (r *Ring) failed(ctx context.Context, asked map[string]bool, err error) {
 	}
 	if r.failures == 0 || r.problem != nil && err.Error() != r.problem.Error() {
 		what, remedy := tell(err)
-		r.config.Log.Error(what+", will be tried again: keys that are known stay in use for 24 hours, without any lookups are answered keys-pending; "+remedy, "error", err)
+		r.config.Log.Error(what+", will be tried again: keys that are known stay in use for 24 hours; while there are none, lookups are answered keys-pending; "+remedy, "error", err)
 	}
 	r.failures++
 	r.problem, r.failure = err, failureOf(err, r.config.Now())
