@@ -219,7 +219,7 @@ func (c *projectCheck) keys(ctx context.Context) {
 // found writes which addresses the issuer's metadata name, of those that the configuration does not.
 func (c *projectCheck) found(ctx context.Context) {
 	profiles := c.config.UserinfoURL == "" && c.config.Introspection == nil // are they found so?
-	if c.config.Preset != "oidc" || c.config.JWKSURL != "" && !profiles {
+	if !c.config.Meaning().Metadata || c.config.JWKSURL != "" && !profiles {
 		return
 	}
 	keys, userinfo, err := c.project.Upstream().Found(ctx)

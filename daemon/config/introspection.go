@@ -57,10 +57,15 @@ func (i *Introspection) Method() string {
 }
 
 // IntrospectsTokens tells whether tokens that the project's keys have verified have the
-// upstream's introspection answer as their profile. They have it if they are access tokens,
-// which session tokens of preset neon are not.
+// upstream's introspection answer as their profile. They have it if they are access tokens.
 func (p *Project) IntrospectsTokens() bool {
-	return p.Introspection != nil && (p.Preset != "neon" || len(p.Resources) > 0)
+	return p.Introspection != nil && !p.takesSessionJWTs()
+}
+
+// takesSessionJWTs tells whether p's signed tokens belong to sessions, and are no access
+// tokens.
+func (p *Project) takesSessionJWTs() bool {
+	return presets[p.Preset].sessionJWTs && len(p.Resources) == 0
 }
 
 // IntrospectionPolicy are the rules for what introspection says. p comes from
@@ -69,10 +74,11 @@ func (p *Project) IntrospectionPolicy() *keyset.Policy {
 	policy := p.Policy()
 	policy.Resource, policy.AudienceArray, policy.Machines = true, true, p.Admits(AllowMachine)
 	policy.Role = ""
-	if p.Preset == "neon" {
-		policy.SessionClaims = []string{"sid"}
+	if p.takesSessionJWTs() {
+		// The policy is that of session JWTs, and access tokens differ: they name their session
+		// in "sid", and without resources the upstream names no audience of opaque ones.
+		policy.SessionClaims, policy.AudienceOptional = []string{"sid"}, true
 	}
-	policy.AudienceOptional = p.Preset == "neon" && len(p.Resources) == 0
 	return policy
 }
 

@@ -18,9 +18,6 @@ func checkLogout(p *Project, report reporter) {
 	if len(p.LogoutClientIDs) == 0 {
 		return
 	}
-	if p.Preset == "stack" {
-		report("logout_client_ids", "is for the presets \"neon\" and \"oidc\" only: Stack Auth sends no logout tokens")
-	}
 	if len(p.LogoutClientIDs) > MaxLogoutClients {
 		report("logout_client_ids", "at most %d of them", MaxLogoutClients)
 	}
@@ -37,9 +34,10 @@ func checkLogout(p *Project, report reporter) {
 }
 
 // LogoutClients are the clients whose logout tokens p takes: those configured or, where
-// none is, the one by which the upstream is asked about tokens.
+// none is, the one by which the upstream is asked about tokens. There are none if the
+// upstream sends no logout tokens.
 func (p *Project) LogoutClients() []string {
-	if len(p.LogoutClientIDs) == 0 && p.Introspection != nil {
+	if len(p.LogoutClientIDs) == 0 && p.Introspection != nil && presets[p.Preset].logoutTokens {
 		return []string{p.Introspection.ClientID}
 	}
 	return p.LogoutClientIDs
@@ -69,8 +67,9 @@ type SessionNaming int
 
 // How far tokens name their session.
 const (
-	// SessionsPerhaps: some issuers of preset "oidc" name the session in access tokens,
-	// others do not.
+	// SessionsPerhaps: some issuers name the session in access tokens, others do not, as
+	// those of preset "oidc". It is safe for every upstream: a logout then refuses the
+	// tokens of its session and also those of its user that name none.
 	SessionsPerhaps SessionNaming = iota
 	// SessionsAlways: access tokens of Neon Auth for a resource, and tokens of Stack Auth.
 	SessionsAlways
@@ -80,14 +79,10 @@ const (
 
 // SessionNaming tells how far p's tokens name their session.
 func (p *Project) SessionNaming() SessionNaming {
-	switch {
-	case p.Preset == "oidc":
-		return SessionsPerhaps
-	case len(p.Policy().SessionClaims) == 0:
-		return SessionsNever
-	default:
-		return SessionsAlways
+	if len(p.Resources) > 0 {
+		return presets[p.Preset].resourceNaming
 	}
+	return presets[p.Preset].naming
 }
 
 // SessionLifetimes are how long refresh tokens of each project's sessions may live; 0

@@ -82,6 +82,7 @@ func TestLogoutTokensAreJudgedByTheProjectsKeysAndIssuers(t *testing.T) {
 // TestItIsKnownHowFarTokensNameTheirSession: SessionNaming agrees with the
 // session claims of the policy.
 func TestItIsKnownHowFarTokensNameTheirSession(t *testing.T) {
+	tried := map[string]bool{}
 	for name, c := range map[string]struct {
 		preset    string
 		resources []string
@@ -93,11 +94,17 @@ func TestItIsKnownHowFarTokensNameTheirSession(t *testing.T) {
 		"an issuer":                  {"oidc", nil, SessionsPerhaps},
 		"an issuer, a resource":      {"oidc", []string{"https://mcp.example"}, SessionsPerhaps},
 	} {
+		tried[c.preset] = true
 		p := DefaultProject()
 		p.Preset, p.BaseURL, p.Resources = c.preset, "https://issuer.example", c.resources
 		p = p.WithDerived()
 		if got := p.SessionNaming(); got != c.want || (got == SessionsNever) != (len(p.Policy().SessionClaims) == 0) {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+	for preset := range presets {
+		if !tried[preset] {
+			t.Errorf("preset %s is not in the table", preset)
 		}
 	}
 }

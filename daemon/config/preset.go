@@ -28,7 +28,10 @@ const (
 )
 
 // Preset is what is known of one kind of upstream: what it has and takes, which
-// keys its table may hold, and how the rest follows from them.
+// keys its table may hold, and how the rest follows from them. Other code asks for
+// these fields, and never for the name of a preset. The zero value of each field but
+// Upstream, check, derive and policy is safe for every upstream: less is taken, and a
+// logout ends more tokens.
 type Preset struct {
 	// Upstream is how the upstream is asked.
 	Upstream upstream.Preset
@@ -38,6 +41,24 @@ type Preset struct {
 	// Sessions tells that the project takes session credentials (see
 	// upstream.ParseSession), which only the upstream can judge.
 	Sessions bool
+	// APIKeys tells that the project can take API keys (see upstream.ParseAPIKey), those
+	// in api_keys.
+	APIKeys bool
+	// Metadata tells that the upstream's metadata name where the key set and profiles are,
+	// unless the table says where.
+	Metadata bool
+
+	// logoutTokens tells that the upstream sends logout tokens.
+	logoutTokens bool
+	// issuersAreURLs tells that the key issuers holds addresses of the upstream. Otherwise
+	// it holds issuers to the letter, as tokens name them.
+	issuersAreURLs bool
+	// sessionJWTs tells that the signed tokens of a project without resources belong to
+	// sessions of the upstream, and are not access tokens of an OAuth client.
+	sessionJWTs bool
+	// naming is how far signed tokens name their session, and resourceNaming is the same
+	// for a project with resources.
+	naming, resourceNaming SessionNaming
 
 	check  func(*Project, reporter)
 	derive func(*Project)
@@ -45,9 +66,38 @@ type Preset struct {
 }
 
 var presets = map[string]Preset{
-	"stack": {Upstream: upstream.Stack, ServerKey: true, check: checkStack, derive: deriveStack, policy: policyStack},
-	"neon":  {Upstream: upstream.Neon, Sessions: true, check: checkNeon, derive: deriveNeon, policy: policyNeon},
-	"oidc":  {Upstream: upstream.OIDC, check: checkOIDC, derive: deriveOIDC, policy: policyOIDC},
+	"stack": {
+		Upstream: upstream.Stack, ServerKey: true, APIKeys: true, issuersAreURLs: true, naming: SessionsAlways,
+		check: checkStack, derive: deriveStack, policy: policyStack,
+	},
+	"neon": {
+		Upstream: upstream.Neon, Sessions: true, logoutTokens: true, sessionJWTs: true, naming: SessionsNever, resourceNaming: SessionsAlways,
+		check: checkNeon, derive: deriveNeon, policy: policyNeon,
+	},
+	"oidc": {
+		Upstream: upstream.OIDC, Metadata: true, logoutTokens: true,
+		check: checkOIDC, derive: deriveOIDC, policy: policyOIDC,
+	},
+}
+
+// checkFeatures checks the keys of a table whose meaning follows from the fields of its
+// preset.
+func (d *Preset) checkFeatures(p *Project, report reporter) {
+	if !d.APIKeys && len(p.APIKeys) > 0 {
+		report("api_keys", "cannot be set for preset %q, which takes none", p.Preset)
+	}
+	if !d.logoutTokens && len(p.LogoutClientIDs) > 0 {
+		report("logout_client_ids", "cannot be set for preset %q, whose upstream sends no logout tokens", p.Preset)
+	}
+	if !d.issuersAreURLs {
+		checkNames("issuers", "iss", p.Issuers, report)
+		return
+	}
+	for i, issuer := range p.Issuers {
+		if err := upstream.CheckURL(issuer, p.InsecureHTTP); err != nil {
+			report("issuers", "entry %d: %v", i+1, err) // which repeats nothing: there may be a password
+		}
+	}
 }
 
 // Meaning returns what p's preset means. p has passed validate. A resource takes the
@@ -128,11 +178,6 @@ func checkStack(p *Project, report reporter) {
 	for _, kind := range p.APIKeys {
 		if kind != APIKeysUser && kind != APIKeysTeam {
 			report("api_keys", "%s", noneOf(kind, APIKeysUser, APIKeysTeam))
-		}
-	}
-	for i, issuer := range p.Issuers {
-		if err := upstream.CheckURL(issuer, p.InsecureHTTP); err != nil {
-			report("issuers", "entry %d: %v", i+1, err) // which repeats nothing: there may be a password
 		}
 	}
 	if p.UserinfoURL != "" {
@@ -294,9 +339,6 @@ func policyOIDC(p *Project) *keyset.Policy {
 
 // refuseForeign reports the keys that have a meaning for preset stack only.
 func refuseForeign(p *Project, report reporter) {
-	if len(p.APIKeys) > 0 {
-		report("api_keys", "is for preset \"stack\" only")
-	}
 	if p.ProjectID != "" {
 		report("project_id", "is for preset \"stack\" only")
 	}

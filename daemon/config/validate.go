@@ -173,6 +173,7 @@ func (p *Project) validate(report reporter) {
 		report("preset", "%s", noneOf(p.Preset, slices.Sorted(maps.Keys(presets))...))
 	} else {
 		d.check(p, report)
+		d.checkFeatures(p, report)
 	}
 	p.checkTransport(report)
 	if isSecret(p.SecretServerKey) {
@@ -183,9 +184,6 @@ func (p *Project) validate(report reporter) {
 	}
 	checkAudienceClaim(p, report)
 	checkNames("audiences", cmp.Or(p.AudienceClaim, AudienceClaimAud), p.Audiences, report)
-	if p.Preset != "stack" { // which has URLs there
-		checkNames("issuers", "iss", p.Issuers, report)
-	}
 	checkLogout(p, report)
 	p.validateRhythm(report)
 }

@@ -42,7 +42,7 @@ func keyKind(k upstream.APIKey) string {
 func (l *Lookup) noKeys(k upstream.APIKey) string {
 	c := &l.Project.config
 	switch {
-	case c.Preset != "stack":
+	case !l.Project.preset.APIKeys:
 		return fmt.Sprintf("a project of preset %q takes none: ask one of preset \"stack\"", c.Preset)
 	case len(c.APIKeys) == 0:
 		return "the project takes none: see api_keys in the configuration"
