@@ -226,6 +226,19 @@ func TestTestsSleepInABubbleOnly(t *testing.T) {
 	})
 }
 
+// TestTestsOfTheOtherClientsDoNotSleep, but for some milliseconds between two looks at what they wait for.
+func TestTestsOfTheOtherClientsDoNotSleep(t *testing.T) {
+	sleep := regexp.MustCompile(`\bsleep\((?:[1-9]|0?\.0?[1-9])|=> setTimeout\(\w+, |timers/promises`)
+	files(t, func(name string, text []byte) {
+		if !strings.HasPrefix(name, "client/node/test/") && !strings.HasPrefix(name, "client/python/tests/") {
+			return
+		}
+		if found := sleep.Find(text); found != nil {
+			t.Errorf("%s sleeps (%s): wait for the event itself, or give the client a clock", name, found)
+		}
+	})
+}
+
 // TestOtherFilesAreShortAndPromiseNothing: linters check this for Go.
 func TestOtherFilesAreShortAndPromiseNothing(t *testing.T) {
 	code := []string{".mjs", ".js", ".ts", ".py", ".sh", ".lua"}

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, lchownSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -9,6 +10,7 @@ import { promisify } from 'node:util'
 import { Client, TimedOutError, UnreachableError, match } from 'neonauthd'
 import { FakeClient } from 'neonauthd/testing'
 import { ACCEPTED, fakeDaemon } from './fake.mjs'
+import { until } from './time.mjs'
 import wire from '../src/wire.js'
 
 const { Wire } = wire
@@ -111,12 +113,14 @@ test('a connection ends by itself when nobody uses it, and not under a call', as
   const wire = new Wire(fake.path)
   wire.idleTime = 5
   t.after(() => wire.close())
+  const begun = t.mock.method(Socket.prototype, 'setTimeout').mock // of idle times: each one that passes under a call begins another
   const ask = () => wire.ask({ verb: 'PING', token: '', args: '', span: 10_000, end: performance.now() + 10_000 })
   for (let connections = 1; connections <= 2; connections++) {
     const reply = ask()
     while (fake.requests.length === 0) await new Promise(setImmediate)
     const { tag, socket } = fake.requests.pop()
-    await new Promise((resolve) => setTimeout(resolve, 20)) // it has had time to end
+    const before = begun.callCount()
+    await until(() => begun.callCount() > before)
     assert.equal(socket.readyState, 'open')
     socket.write(`${tag} OK\n`)
     assert.equal(String(await reply), 'OK')

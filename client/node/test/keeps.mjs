@@ -5,7 +5,7 @@ import { Client } from 'neonauthd'
 
 const client = new Client({ socket: process.argv.at(-1) })
 let answer
-while ((answer = await client.verify('a.b.c')).source !== 'cache') await new Promise((resolve) => setTimeout(resolve, 1))
+while ((answer = await client.verify('a.b.c')).source !== 'cache') await new Promise(setImmediate)
 if (parentPort === null) process.send(answer.source)
 else parentPort.postMessage(answer.source)
 setInterval(() => {}, 60_000)
