@@ -8,6 +8,25 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
+// Caller is one rule of who may ask what. Exactly one of UID, GID, User and Group says
+// for whom the rule is; a group is also for members whose primary group is another.
+type Caller struct {
+	UID   *uint32 `toml:"uid"`
+	GID   *uint32 `toml:"gid"`
+	User  string  `toml:"user"`
+	Group string  `toml:"group"`
+	// Projects are the names of those that the caller may ask about. Empty: all.
+	Projects []string `toml:"projects"`
+	// Levels are protocol.LevelClaims and protocol.LevelProfile. Empty: both.
+	Levels []string `toml:"levels"`
+	// Withhold are members of the profile that the caller does not get: paths of names,
+	// joined by dots.
+	Withhold []string `toml:"withhold"`
+	// Rate is how many lookups a second each user may ask for, with a burst of the same size
+	// and at least 1. 0: no limit.
+	Rate float64 `toml:"rate"`
+}
+
 // validate checks one [[caller]] table against the whole configuration.
 func (r *Caller) validate(c *Config, report reporter) {
 	if named := count(r.UID != nil, r.GID != nil, r.User != "", r.Group != ""); named != 1 {

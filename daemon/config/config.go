@@ -41,25 +41,36 @@ const MaxFile = 1 << 20
 // Config is what an operator may say. Default is the base; a file
 // overrides it key by key. A Config is read-only once handed to New.
 type Config struct {
-	Socket        string   `toml:"socket"`
-	AdminSocket   string   `toml:"admin_socket"`
-	MetricsListen string   `toml:"metrics_listen"`
-	Pprof         bool     `toml:"pprof"`
-	StateDir      string   `toml:"state_dir"`
-	LogLevel      LogLevel `toml:"log_level"`
+	// Socket and AdminSocket are the paths of the ordinary and the admin socket, of at most
+	// sockets.MaxPath bytes. Inherited sockets are used instead.
+	Socket      string `toml:"socket"`
+	AdminSocket string `toml:"admin_socket"`
+	// MetricsListen is where metrics are served, HOST:PORT or unix:PATH. Empty: nowhere.
+	MetricsListen string `toml:"metrics_listen"`
+	// Pprof adds profiles of the process to what is served there.
+	Pprof bool `toml:"pprof"`
+	// StateDir is the folder of key sets and revocations; STATE_DIRECTORY overrides it, see
+	// the function StateDir.
+	StateDir string `toml:"state_dir"`
+	// LogLevel is the least level that is logged.
+	LogLevel LogLevel `toml:"log_level"`
 	// LogFormat is how a line of the log is written: LogText or LogJSON.
 	LogFormat string `toml:"log_format"`
-	// AccessLog is where a line about each lookup goes, as package accesslog has it.
+	// AccessLog is where a line about each lookup goes, as package accesslog has it. Empty:
+	// nowhere.
 	AccessLog string `toml:"access_log"`
 	// RevocationRetention is how long revocations of sessions and subjects are
-	// kept, and longer where longer-lived tokens have been seen.
+	// kept, and longer where longer-lived tokens have been seen. 0 is Forever.
 	RevocationRetention Retention `toml:"revocation_retention"`
 
-	Cache    Cache     `toml:"cache"`
-	Limits   Limits    `toml:"limits"`
-	Fleet    Fleet     `toml:"fleet"`
+	Cache  Cache  `toml:"cache"`
+	Limits Limits `toml:"limits"`
+	Fleet  Fleet  `toml:"fleet"`
+	// Projects are 1 to MaxProjects; the first is for callers that name none.
 	Projects []Project `toml:"project"`
-	Callers  []Caller  `toml:"caller"`
+	// Callers are at most MaxCallers; the first that matches decides. Without any, everybody
+	// who can open the socket may ask everything.
+	Callers []Caller `toml:"caller"`
 
 	// Dir is the folder of the file, against which "./" paths are read. Empty
 	// means the working directory.
@@ -79,71 +90,23 @@ func (c *Config) InFile(err error) error {
 
 // Cache bounds the memory for verdicts and profiles together.
 type Cache struct {
+	// MaxBytes is at least MinCacheBytes.
 	MaxBytes Bytes `toml:"max_bytes"`
 }
 
-// Limits bound what callers can hold.
+// Limits bound what callers can hold. Zero is out of bounds for each.
 type Limits struct {
-	Connections           int      `toml:"connections"`
-	ConnectionsPerUID     int      `toml:"connections_per_uid"`
-	InFlightPerConnection int      `toml:"in_flight_per_connection"`
-	IdleTimeout           Duration `toml:"idle_timeout"`
-}
-
-// Project is one upstream project. Fields that are empty after decoding are
-// derived from the preset by WithDerived.
-type Project struct {
-	Name        string `toml:"name"`
-	Preset      string `toml:"preset"`
-	ProjectID   string `toml:"project_id"`
-	BaseURL     string `toml:"base_url"`
-	JWKSURL     string `toml:"jwks_url"`
-	UserinfoURL string `toml:"userinfo_url"`
-	// UpstreamProxy is the proxy that the upstream is reached through.
-	UpstreamProxy Proxy `toml:"upstream_proxy"`
-	// InsecureHTTP admits plain http to a private network.
-	InsecureHTTP bool `toml:"insecure_http"`
-	// CA is a file of authorities that are trusted in place of the system's.
-	CA              string   `toml:"ca"`
-	Issuers         []string `toml:"issuers"`
-	Audiences       []string `toml:"audiences"`
-	AudienceClaim   string   `toml:"audience_claim"`
-	Algorithms      []string `toml:"algorithms"`
-	Resources       []string `toml:"resources"`
-	Scopes          []string `toml:"scopes"`
-	SecretServerKey string   `toml:"secret_server_key"`
-	Allow           []string `toml:"allow"`
-	APIKeys         []string `toml:"api_keys"`
-
-	// Introspection is how the upstream is asked about access tokens; nil: not at all.
-	Introspection    *Introspection `toml:"introspection"`
-	IntrospectionURL string         `toml:"introspection_url"`
-
-	// LogoutClientIDs are the OAuth clients whose logout tokens end sessions, and
-	// SessionLifetime is how long a refresh token of a session may live.
-	LogoutClientIDs []string  `toml:"logout_client_ids"`
-	SessionLifetime Retention `toml:"session_lifetime"`
-
-	Leeway          Duration `toml:"leeway"`
-	ProfileFresh    Duration `toml:"profile_fresh"`
-	ProfileStale    Duration `toml:"profile_stale"`
-	UpstreamTimeout Duration `toml:"upstream_timeout"`
-	UpstreamRate    float64  `toml:"upstream_rate"`
-	JWKSRefresh     Duration `toml:"jwks_refresh"`
-	JWKSMaxAge      Duration `toml:"jwks_max_age"`
-	JWKSCooldown    Duration `toml:"jwks_cooldown"`
-}
-
-// Caller is one rule of who may ask what; see caller.go.
-type Caller struct {
-	UID      *uint32  `toml:"uid"`
-	GID      *uint32  `toml:"gid"`
-	User     string   `toml:"user"`
-	Group    string   `toml:"group"`
-	Projects []string `toml:"projects"`
-	Levels   []string `toml:"levels"`
-	Withhold []string `toml:"withhold"`
-	Rate     float64  `toml:"rate"`
+	// Connections is how many connections the ordinary socket has in all.
+	Connections int `toml:"connections"`
+	// ConnectionsPerUID is how many of them one user has, or one process if the daemon
+	// cannot tell users apart.
+	ConnectionsPerUID int `toml:"connections_per_uid"`
+	// InFlightPerConnection is how many requests of one connection are in progress at once.
+	// At the limit nothing more is read from the connection.
+	InFlightPerConnection int `toml:"in_flight_per_connection"`
+	// IdleTimeout is after how long without a byte and without a request in progress a
+	// connection is closed.
+	IdleTimeout Duration `toml:"idle_timeout"`
 }
 
 // Default is the configuration of an empty file, without projects.
@@ -164,22 +127,6 @@ func Default() Config {
 			IdleTimeout:           Duration(5 * time.Minute),
 		},
 		Fleet: defaultFleet(),
-	}
-}
-
-// DefaultProject is what a [[project]] table starts from.
-func DefaultProject() Project {
-	return Project{
-		AudienceClaim:   AudienceClaimAud,
-		Leeway:          Duration(5 * time.Second),
-		ProfileFresh:    Duration(60 * time.Second),
-		ProfileStale:    Duration(15 * time.Minute),
-		UpstreamTimeout: Duration(3 * time.Second),
-		UpstreamRate:    20,
-		JWKSRefresh:     Duration(10 * time.Minute),
-		JWKSMaxAge:      Duration(time.Hour),
-		JWKSCooldown:    Duration(30 * time.Second),
-		SessionLifetime: Retention(30 * span.Day),
 	}
 }
 

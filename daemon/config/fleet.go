@@ -40,19 +40,38 @@ const (
 // Fleet says which fleet this host belongs to. Without a Name the host belongs
 // to none.
 type Fleet struct {
-	Name       string   `toml:"name"`
-	URLs       []string `toml:"urls"`
-	Sentinel   string   `toml:"sentinel"`
-	Password   string   `toml:"password"`
-	Keys       []string `toml:"keys"`
-	CA         string   `toml:"ca"`
-	Host       string   `toml:"host"`
+	// Name is the same on all hosts of the fleet, in the form of a project's name.
+	Name string `toml:"name"`
+	// URLs are where the engine is, as fleet.ParseURL reads them, 1 to MaxFleetURLs. Several
+	// are seeds of a cluster or, with Sentinel, sentinels.
+	URLs []string `toml:"urls"`
+	// Sentinel is the name that sentinels give the master. Empty: there are no sentinels.
+	Sentinel string `toml:"sentinel"`
+	// Password names what holds the engine's password. Empty: the credential
+	// "fleet-password" or, without that, there is no password.
+	Password string `toml:"password"`
+	// Keys name what holds the keys of the fleet, 1 to MaxFleetKeys: the first seals, all
+	// open.
+	Keys []string `toml:"keys"`
+	// CA is a file of authorities, in place of the system's. Empty: the system's.
+	CA string `toml:"ca"`
+	// Host is what this host is called in the fleet, for people, at most MaxFleetLabel bytes.
+	// Empty: the name of the host.
+	Host string `toml:"host"`
+	// WhenBlind is WhenBlindServe or WhenBlindRefuse: what happens when the fleet has not been
+	// heard for BlindAfter. Only WhenBlindRefuse looks at BlindAfter.
 	WhenBlind  string   `toml:"when_blind"`
 	BlindAfter Duration `toml:"blind_after"`
-	Timeout    Duration `toml:"timeout"`
-	Wait       Duration `toml:"wait"`
-	Profiles   bool     `toml:"profiles"`
-	Budget     bool     `toml:"budget"`
+	// Timeout is how long a lookup waits for the engine before it fetches a profile. 0 is out
+	// of bounds.
+	Timeout Duration `toml:"timeout"`
+	// Wait is how long a lookup waits for another host that fetches the same profile. 0: not
+	// at all.
+	Wait Duration `toml:"wait"`
+	// Profiles shares profiles. Budget makes upstream_rate, and the limit of introspection,
+	// that of the fleet, and not of each host.
+	Profiles bool `toml:"profiles"`
+	Budget   bool `toml:"budget"`
 }
 
 func defaultFleet() Fleet {
