@@ -20,9 +20,6 @@ const (
 	MaxFleetURLs  = 16
 	MaxFleetKeys  = 8
 	MaxFleetLabel = 64
-	// purgeLife is how long a purge is remembered: what is older than that must
-	// not be served.
-	purgeLife = 24 * time.Hour
 )
 
 // What a host does after it has not heard from its fleet for longer than blind_after.
@@ -138,8 +135,8 @@ func (f *Fleet) validate(projects []Project, report reporter) {
 		}
 	}
 	for i := range projects {
-		if p := &projects[i]; f.On() && f.Profiles && time.Duration(p.ProfileFresh)+time.Duration(p.ProfileStale) >= purgeLife {
-			report("profiles", "cannot share those of project %q: profile_fresh and profile_stale together must stay below %s, for so long a purge is remembered", cut(p.Name), span.String(purgeLife))
+		if p := &projects[i]; f.On() && f.Profiles && time.Duration(p.ProfileFresh)+time.Duration(p.ProfileStale) >= fleet.PurgeLife {
+			report("profiles", "cannot share those of project %q: profile_fresh and profile_stale together must stay below %s, for so long a purge is remembered", cut(p.Name), span.String(fleet.PurgeLife))
 		}
 	}
 }

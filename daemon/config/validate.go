@@ -26,7 +26,7 @@ const (
 	MaxCallers         = 256
 	MaxProjectName     = protocol.MaxProject
 	MaxLeeway          = 60 * time.Second
-	MinCacheBytes      = 1 << 20
+	MinCacheBytes      = 1 << 20 // what the cache needs, cache.MinBytes
 	MaxUpstreamTimeout = time.Minute
 	maxIdleTimeout     = 24 * time.Hour
 )
@@ -65,7 +65,7 @@ func (c *Config) Validate() error {
 		report("access_log", "%v", err)
 	}
 	if c.Cache.MaxBytes < MinCacheBytes {
-		report("cache.max_bytes", "must be at least 1MiB")
+		report("cache.max_bytes", "must be at least %s", Bytes(MinCacheBytes))
 	}
 	c.validateLimits(report)
 	c.validateProjects(report)

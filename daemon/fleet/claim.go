@@ -22,8 +22,12 @@ const (
 	// maxSealed bounds a profile's value in the engine: profile, what is said of
 	// it, seal and age.
 	maxSealed = MaxProfile + 16<<10
-	// MaxPause bounds what the fleet believes of an upstream's Retry-After.
+	// MaxPause bounds what the fleet believes of an upstream's Retry-After, as upstream.MaxRetryAfter
+	// does for one host.
 	MaxPause = 5 * time.Minute
+	// PurgeLife is how long every host remembers a purge. No shared profile, and no answer
+	// that was given before, may be older.
+	PurgeLife = 24 * time.Hour
 	// leaseMargin is how much longer a lease is than a call of the upstream.
 	leaseMargin = time.Second
 	// leeway is how far ahead of the engine's clock a profile's time may be.

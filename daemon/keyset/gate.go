@@ -1,11 +1,15 @@
 package keyset
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/neonauthd/neonauthd/protocol"
+)
 
 // The bounds of a token in its compact form, in bytes.
 const (
 	MinToken = 20
-	MaxToken = 8192
+	MaxToken = protocol.MaxToken
 )
 
 // known marks the characters of base64url in sextets.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/neonauthd/neonauthd/internal/strictjson"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 const (
@@ -13,7 +14,7 @@ const (
 	logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 	// MaxEnded is the longest "sub" and "sid" of a logout token, in bytes: the longest id
 	// that can be revoked.
-	MaxEnded = 512
+	MaxEnded = protocol.MaxID
 )
 
 // mediaType is what is compared of a "typ" (RFC 7515 section 4.1.9).

@@ -56,7 +56,7 @@ func (m *Member) Link() (l Link, ok bool) {
 // then on no host uses a profile that was asked for earlier.
 func (l Link) Denied(project, subject string) {
 	mark := revoke.Mark{Kind: revoke.KindPurgeSubject, Project: project, Value: subject}
-	if err := l.member.o.List.Purge(mark, purgeLife); err != nil {
+	if err := l.member.o.List.Purge(mark, fleet.PurgeLife); err != nil {
 		l.member.o.Log.Warn("a purge is in force and would not survive a restart; mend the state directory", "error", err)
 	}
 	l.member.Tell(mark)

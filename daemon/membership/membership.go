@@ -19,10 +19,6 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
-// purgeLife is how long a purge is remembered. No shared profile, and no answer
-// that was given before, may be older.
-const purgeLife = 24 * time.Hour
-
 // Options are the settings of a member. All fields but Log are required.
 type Options struct {
 	List *revoke.List
@@ -200,7 +196,7 @@ func (m *Member) Purge(ctx context.Context, mark revoke.Mark) (reach fleet.Reach
 	if m.Fleet() == nil {
 		return fleet.Reach{}, false, nil
 	}
-	err = m.o.List.Purge(mark, purgeLife)
+	err = m.o.List.Purge(mark, fleet.PurgeLife)
 	reach, ok = m.Announce(ctx, mark)
 	return reach, ok, err
 }

@@ -189,7 +189,7 @@ func TestAHostWhoseClockIsBehindRevokesWhatOthersAccept(t *testing.T) {
 	if _, _, err := behind.Purge(t.Context(), purge); err != nil {
 		t.Fatal(err)
 	}
-	if s, _ := behind.list.Get(purge); s.Until < now.Add(purgeLife).Unix() {
+	if s, _ := behind.list.Get(purge); s.Until < now.Add(fleet.PurgeLife).Unix() {
 		t.Errorf("the purge is kept until %s", time.Unix(s.Until, 0))
 	}
 	behind.plan(nil)

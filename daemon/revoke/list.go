@@ -47,7 +47,7 @@ type Origin struct {
 	Reason string // at most MaxReason bytes; "": none was given
 }
 
-// MaxReason is the longest reason, in bytes.
+// MaxReason is the longest reason, in bytes: as long as in a request (protocol.MaxReason).
 const MaxReason = 256
 
 // List is the list of revocations: what must not be accepted whatever the upstream says. A revocation is in

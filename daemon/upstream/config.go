@@ -48,9 +48,9 @@ const (
 	MaxConcurrent = fair.MaxCalls
 	// MaxKeysetBody is the largest key set accepted, in bytes.
 	MaxKeysetBody = 256 << 10
-	// MaxProfileBody is the largest profile accepted, in bytes. Two images of a million characters each, as
+	// MaxProfileBody is the largest profile accepted, in bytes: the largest that a reply can hold. Two images of a million characters each, as
 	// data URLs, are legal upstream, and metadata comes on top.
-	MaxProfileBody = 4 << 20
+	MaxProfileBody = protocol.MaxProfile
 	// MaxHeaderBytes is the largest response header accepted, in bytes.
 	MaxHeaderBytes = 32 << 10
 	// MaxRetryAfter caps what an upstream may ask for with Retry-After, so that one absurd header cannot
