@@ -1,6 +1,8 @@
 package keyset
 
 import (
+	"strings"
+
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -88,6 +90,28 @@ func (h *header) typeFits(p *Policy) bool {
 		return typ == "jwt" || typ == "at+jwt"
 	default:
 		return h.typ == "JWT"
+	}
+}
+
+// mediaType is what is compared of a "typ" (RFC 7515 section 4.1.9).
+func mediaType(typ string) string {
+	return strings.TrimPrefix(strings.ToLower(typ), "application/")
+}
+
+// namedKind says of a "typ" that the policy does not take which kind of token it
+// names, if that is a known one.
+func namedKind(typ string) string {
+	switch typ {
+	case logoutType:
+		return "names a logout token, which ends a session and lets nobody in: LOGOUT takes it"
+	case "at+jwt":
+		return "names an OAuth access token for a resource, and the project takes none"
+	case "dpop+jwt":
+		return "names a DPoP proof, which goes along with a token and is none"
+	case "id_token", "id+jwt":
+		return "names an ID token, which tells an application who has signed in and lets nobody in"
+	default:
+		return "names another kind of token"
 	}
 }
 

@@ -3,7 +3,6 @@ package keyset
 import (
 	"bytes"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/neonauthd/neonauthd/internal/strictjson"
@@ -59,7 +58,7 @@ func (p *Policy) opened(s *Set, answer []byte) ([]byte, protocol.Outcome) {
 		return nil, protocol.Rejected(protocol.ReasonMalformed)
 	case !p.allows(h.algorithm()): // an answer that is not signed ends here too
 		return nil, protocol.Rejected(protocol.ReasonWrongAlgorithm)
-	case h.hasType && strings.TrimPrefix(strings.ToLower(h.typ), "application/") != "jwt":
+	case h.hasType && mediaType(h.typ) != "jwt":
 		return nil, protocol.Rejected(protocol.ReasonWrongType)
 	case !canonical(third), !h.hasKeyID && !p.KeyIDOptional:
 		return nil, protocol.Rejected(protocol.ReasonMalformed)
