@@ -289,17 +289,28 @@ func (c *payload) judge(now time.Time) (*Audience, protocol.Reason) {
 	if c.contradicts(a.Class) || c.class(a) == ClassMachine && !c.policy.Machines {
 		return nil, protocol.ReasonClassNotAllowed
 	}
-	if c.expires.seconds <= 0 || !now.Before(c.expires.time()) {
-		return nil, protocol.ReasonExpired
-	}
-	latest := now.Add(max(c.policy.Leeway, 0))
-	if c.notBefore.time().After(latest) || c.issuedAt.time().After(latest) {
-		return nil, protocol.ReasonNotYetValid
+	if reason := c.untimely(now); reason != "" {
+		return nil, reason
 	}
 	if c.lacksScope() {
 		return nil, protocol.ReasonInsufficientScope
 	}
 	return a, ""
+}
+
+// untimely returns the reason why the claims are not in force at the instant; empty if they
+// are. The leeway is for "nbf" and "iat" only. A claim that is absent is no reason: judge has
+// demanded "exp" before.
+func (c *payload) untimely(now time.Time) protocol.Reason {
+	latest := now.Add(max(c.policy.Leeway, 0))
+	switch {
+	case c.expires.present && (c.expires.seconds <= 0 || !now.Before(c.expires.time())):
+		return protocol.ReasonExpired
+	case c.notBefore.time().After(latest), c.issuedAt.time().After(latest):
+		return protocol.ReasonNotYetValid
+	default:
+		return ""
+	}
 }
 
 // missing names a required claim that is absent; nil if all are there.

@@ -145,7 +145,7 @@ func (i *Introspection) Ends() time.Time { return i.said.expires.time() }
 // token nothing else is known, so the answer must have the required audience and scope.
 func (i *Introspection) against(now time.Time, opaque bool) protocol.Reason {
 	c := i.said
-	latest := now.Add(max(c.policy.Leeway, 0))
+	untimely := c.untimely(now)
 	switch {
 	case c.bound || i.kind == boundToKey:
 		return protocol.ReasonSenderConstrained
@@ -155,10 +155,8 @@ func (i *Introspection) against(now time.Time, opaque bool) protocol.Reason {
 		return protocol.ReasonWrongIssuer
 	case c.namesOthers(opaque):
 		return protocol.ReasonWrongAudience
-	case c.expires.present && !now.Before(c.expires.time()):
-		return protocol.ReasonExpired
-	case c.notBefore.time().After(latest), c.issuedAt.time().After(latest):
-		return protocol.ReasonNotYetValid
+	case untimely != "":
+		return untimely
 	case (opaque || c.scope != "") && c.lacksScope():
 		return protocol.ReasonInsufficientScope
 	}

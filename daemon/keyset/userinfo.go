@@ -96,7 +96,7 @@ func readStatement(p *Policy, text []byte, names ...string) (*statement, error) 
 
 // against returns the reason to refuse an answer about a token, and says why; both empty if there is none.
 func (s *statement) against(token *statement, now time.Time) (protocol.Reason, string) {
-	latest := now.Add(max(s.policy.Leeway, 0))
+	untimely := s.untimely(now)
 	switch {
 	case s.other != "":
 		return protocol.ReasonWrongType, "it is a token of another kind by its claims"
@@ -106,10 +106,10 @@ func (s *statement) against(token *statement, now time.Time) (protocol.Reason, s
 		return protocol.ReasonWrongIssuer, "its iss is not that of the token"
 	case s.hasAudience && !s.isFor(token.client):
 		return protocol.ReasonWrongAudience, "its aud is neither the client that got the token nor one of audiences"
-	case s.expires.present && !now.Before(s.expires.time()):
-		return protocol.ReasonExpired, "it is over by its exp and this host's clock"
-	case s.notBefore.time().After(latest), s.issuedAt.time().After(latest):
-		return protocol.ReasonNotYetValid, "it is of the future by its nbf or iat and this host's clock"
+	case untimely == protocol.ReasonExpired:
+		return untimely, "it is over by its exp and this host's clock"
+	case untimely == protocol.ReasonNotYetValid:
+		return untimely, "it is of the future by its nbf or iat and this host's clock"
 	}
 	return "", ""
 }
