@@ -20,7 +20,7 @@ require (
 	github.com/valkey-io/valkey-go v1.0.79 // Valkey and Redis, with deadlines that hold, clusters and sentinels
 	go.uber.org/goleak v1.3.0 // tests: every goroutine has ended
 	golang.org/x/crypto/x509roots/fallback v0.0.0-20261030153154-30a33513ff6d // authorities for images that hold nothing else
-	golang.org/x/sys v0.49.0 // peer credentials, umask
+	golang.org/x/sys v0.49.0 // peer credentials, umask, access(2)
 	golang.org/x/time v0.16.0 // token buckets for callers and upstreams
 	pgregory.net/rapid v1.3.0 // tests: properties and state machines, with shrinking
 )

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/neonauthd/neonauthd/internal/folders"
 )
 
@@ -91,7 +93,7 @@ func CanWrite(path string) error {
 		}
 		path = filepath.Dir(path)
 	}
-	if err := syscall.Access(path, 2|1); err != nil { // W_OK and X_OK of access(2)
+	if err := unix.Access(path, unix.W_OK|unix.X_OK); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
@@ -219,7 +221,8 @@ func isAt(root *os.Root, name string, f *os.File) bool {
 	return err == nil && os.SameFile(open, there)
 }
 
-// read returns the folder to read from.
+// read returns the folder to read from. Another goroutine may close it at any time, when
+// somebody has replaced the folder; see reads.
 func (d *Dir) read() (*os.Root, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -227,6 +230,13 @@ func (d *Dir) read() (*os.Root, error) {
 		return nil, fs.ErrNotExist
 	}
 	return d.root, nil
+}
+
+// reads reports whether root is still the folder to read from.
+func (d *Dir) reads(root *os.Root) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.root == root
 }
 
 // release gives back what acquire took. d.mu is held.
@@ -246,7 +256,7 @@ func (d *Dir) Writable() error {
 	if _, err := d.ours(); err != nil {
 		return err
 	}
-	return syscall.Access(d.path, 2|1) // W_OK and X_OK of access(2)
+	return unix.Access(d.path, unix.W_OK|unix.X_OK)
 }
 
 // Used reports whether an earlier process had the directory in this version when Open

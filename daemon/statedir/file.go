@@ -20,11 +20,17 @@ import (
 // is another error if neither this process nor root has written the file: it
 // belongs to another user, others can write to it, or it is no ordinary file.
 func (d *Dir) Open(name string) (*os.File, error) {
-	root, err := d.read()
-	if err != nil {
-		return nil, err
+	for {
+		root, err := d.read()
+		if err != nil {
+			return nil, err
+		}
+		// While the file was opened, another goroutine may have found that somebody has
+		// replaced the folder, and closed root. The file in the new folder counts then.
+		if f, err := d.open(root, name, os.O_RDONLY); err == nil || d.reads(root) {
+			return f, err
+		}
 	}
-	return d.open(root, name, os.O_RDONLY)
 }
 
 // OpenSecret is Open for a file that is no secret any more if others may read it, which
@@ -62,27 +68,41 @@ func (d *Dir) OpenToWrite(name string) (*os.File, error) {
 	return d.open(root, name, os.O_WRONLY)
 }
 
-func (d *Dir) open(root *os.Root, name string, flag int) (*os.File, error) {
-	// Without O_NONBLOCK, opening a pipe that nobody writes to would block.
-	f, err := root.OpenFile(name, flag|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
+func (d *Dir) open(root *os.Root, name string, flag int) (f *os.File, err error) {
+	for range 10 { // bounded; each further round follows a replacement of the file, which is slow
+		// Without O_NONBLOCK, opening a pipe that nobody writes to would block.
+		f, err = root.OpenFile(name, flag|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			return nil, err
+		}
+		if err = d.check(root, name, f); err == nil {
+			return f, nil
+		}
+		if err = errors.Join(err, f.Close()); !errors.Is(err, errReplaced) {
+			break
+		}
 	}
-	if err := d.check(root, name, f); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return nil, err
 }
 
-// check refuses a file that neither this process nor root has written.
+// errReplaced says that a file was replaced while it was opened.
+var errReplaced = errors.New("was replaced while it was opened")
+
+// check refuses a file that neither this process nor root has written. The error is
+// errReplaced if another file now has the name, and ErrNotExist if no file has it.
 func (d *Dir) check(root *os.Root, name string, f *os.File) error {
 	path := filepath.Join(d.path, name)
-	if !isAt(root, name, f) {
-		return fmt.Errorf("%s is no ordinary file", path)
-	}
 	info, err := f.Stat()
 	if err != nil {
 		return err
+	}
+	switch there, err := root.Lstat(name); {
+	case err != nil:
+		return err
+	case !there.Mode().IsRegular():
+		return fmt.Errorf("%s is no ordinary file", path)
+	case !os.SameFile(info, there):
+		return fmt.Errorf("%s %w", path, errReplaced)
 	}
 	return folders.CheckFile(path, info, d.uid)
 }

@@ -3,10 +3,12 @@ package statedir
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/neonauthd/neonauthd/internal/e2e"
@@ -60,4 +62,69 @@ func TestNoDamageToAProvedFileIsMissed(t *testing.T) {
 	if _, _, err := d.Load(other); !errors.Is(err, ErrDamaged) {
 		t.Errorf("the file of another name: %v", err)
 	}
+}
+
+// loadThroughout loads a file that is always whole, again and again while change runs, and
+// fails if the file counts as damaged.
+func loadThroughout(t *testing.T, d *Dir, f File, change func()) {
+	t.Helper()
+	done := make(chan struct{})
+	var loaders sync.WaitGroup
+	for range 4 {
+		loaders.Go(func() {
+			for {
+				if _, _, err := d.Load(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("not loaded: %v", err)
+					return
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	change()
+	close(done)
+	loaders.Wait()
+	if faults := d.Faults(); len(faults) > 0 {
+		t.Errorf("faults %v", faults)
+	}
+}
+
+// TestALoadWhileTheDirectoryIsTakenAnewFindsNoDamage: a project may load its keys while
+// another one saves its own, and finds that somebody has replaced the folder.
+func TestALoadWhileTheDirectoryIsTakenAnewFindsNoDamage(t *testing.T) {
+	d := open(t, place(t))
+	f := File{Kind: KindKeys, Name: "f", Most: 100}
+	e2e.Must(t, d.Save(f, []byte("{}")))
+	whole, err := os.ReadFile(filepath.Join(d.Path(), f.Name))
+	e2e.Must(t, err)
+	const folders = 200
+	next := func(i int) string { return fmt.Sprint(d.Path(), "-", i) }
+	for i := range folders {
+		e2e.Must(t, os.Mkdir(next(i), 0o700))
+		e2e.Must(t, os.WriteFile(filepath.Join(next(i), f.Name), whole, 0o600))
+	}
+	loadThroughout(t, d, f, func() {
+		for i := range folders {
+			e2e.Must(t, os.Rename(d.Path(), next(i)+"-before"))
+			e2e.Must(t, os.Rename(next(i), d.Path()))
+			e2e.Must(t, d.Writable())
+		}
+	})
+}
+
+// TestALoadWhileTheFileIsReplacedFindsNoDamage: a reload may load the keys of a project
+// while the project before it saves them.
+func TestALoadWhileTheFileIsReplacedFindsNoDamage(t *testing.T) {
+	d := open(t, place(t))
+	f := File{Kind: KindKeys, Name: "f", Most: 100}
+	e2e.Must(t, d.Save(f, []byte("{}")))
+	loadThroughout(t, d, f, func() {
+		for range 500 {
+			e2e.Must(t, d.Save(f, []byte("{}")))
+		}
+	})
 }
