@@ -70,7 +70,7 @@ func TestAConnectionKeepsItsPlaceUntilItsPeerHasReadOrLeft(t *testing.T) {
 func (w *liveDaemon) served() bool {
 	k := w.dial()
 	defer k.Conn.Close()
-	_, _ = k.Conn.Write([]byte("PING\n")) // fails if the connection is turned away
+	_, _ = k.Conn.Write([]byte("PING\n")) // may fail if the connection is turned away
 	reply, _ := k.In.ReadString('\n')
 	return reply == "OK\n"
 }
@@ -100,4 +100,22 @@ func TestPeersThatWereTurnedAwayAreToldWhyUpToABound(t *testing.T) {
 		line, _ := bufio.NewReader(w.dial().Conn).ReadString('\n')
 		return strings.HasPrefix(line, "ERR busy")
 	})
+}
+
+// TestAPeerThatWasTurnedAwayIsToldWhyAfterItsRequest: a client that sends its
+// request before it reads gets no EPIPE, after which some read nothing any more.
+func TestAPeerThatWasTurnedAwayIsToldWhyAfterItsRequest(t *testing.T) {
+	w := newLiveDaemon(t, func(c *config.Config) { c.Limits.ConnectionsPerUID = 1 })
+	w.dial().Ask("PING")
+	all := make([]net.Conn, fair.Notices().Each)
+	for i := range all {
+		all[i] = w.dial().Conn
+	}
+	e2e.Until(t, "all others are turned away", func() bool { return w.daemon.counters.TurnedAway.Load() == uint64(len(all)) })
+	for i, nc := range all {
+		_, err := nc.Write([]byte("PING\n"))
+		if line, _ := bufio.NewReader(nc).ReadString('\n'); err != nil || !strings.HasPrefix(line, "ERR busy") {
+			t.Errorf("connection %d: its request fails with %v, and then it reads %q", i, err, line)
+		}
+	}
 }

@@ -36,6 +36,10 @@ func (s *Server) makeRoom(c *conn) {
 // that reads nothing could make the kernel keep more and more.
 func (s *Server) part(nc net.Conn) {
 	hangUp(nc)
+	s.closeWhenRead(nc)
+}
+
+func (s *Server) closeWhenRead(nc net.Conn) {
 	for pause := time.Millisecond; unread(nc) > 0; pause = min(2*pause, partingPause) {
 		select {
 		case <-s.stopping:
@@ -60,6 +64,9 @@ func hangUp(nc net.Conn) {
 
 // turnAway tells the peer the reason and closes the connection. One small write into
 // an empty socket buffer does not block; the deadline is for the case that it does.
+//
+// Until the peer has read the reason, its writes succeed. If its first request failed
+// with EPIPE, some programs, such as those on Node, would read nothing any more.
 func (s *Server) turnAway(nc net.Conn, who fair.ID) {
 	if !s.notices.Take(who) {
 		_ = nc.Close()
@@ -70,6 +77,9 @@ func (s *Server) turnAway(nc net.Conn, who fair.ID) {
 	_, _ = nc.Write(line)
 	s.running.Go(func() {
 		defer s.notices.Give(who)
-		s.part(nc)
+		if u, ok := nc.(*net.UnixConn); ok {
+			_ = u.CloseWrite() // fails only if the peer is gone
+		}
+		s.closeWhenRead(nc)
 	})
 }
