@@ -2,13 +2,6 @@ package config
 
 import "strings"
 
-// The claims that can say whom a token is for.
-const (
-	AudienceClaimAud      = "aud"
-	AudienceClaimClientID = "client_id"
-	AudienceClaimAZP      = "azp"
-)
-
 // goesByClient tells that audiences are compared with the client that got the token,
 // because the issuer writes no "aud".
 func (p *Project) goesByClient() bool {

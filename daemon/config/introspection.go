@@ -9,52 +9,15 @@ import (
 	"github.com/neonauthd/neonauthd/internal/secretfile"
 )
 
-// How a client shows itself to an introspection endpoint (RFC 6749 section 2.3.1).
 const (
-	AuthPost  = "post"  // in the form
-	AuthBasic = "basic" // in the header Authorization
-)
-
-const (
-	// DefaultIntrospectionLimit is how many questions a minute Better Auth takes from
-	// one address, unless it is told otherwise.
-	DefaultIntrospectionLimit = 100
-	maxIntrospectionLimit     = 100_000
-	maxClientID               = 512
+	maxIntrospectionLimit = 100_000
+	maxClientID           = 512
 	// defaultIntrospectionSecret is the credential looked for when the table names none.
 	defaultIntrospectionSecret = "introspection-secret"
 	// secretLike is how many letters and digits in a row make a text look like a secret
 	// itself, and not like a secret's name.
 	secretLike = 24
 )
-
-// Introspection says which client this host is when it asks the upstream about access
-// tokens (RFC 7662).
-type Introspection struct {
-	ClientID string `toml:"client_id"`
-	Secret   string `toml:"secret"`
-	// Auth is AuthPost, which is the default, or AuthBasic: as the client is registered.
-	Auth string `toml:"auth"`
-	// Limit is how many questions may be sent within any minute; nil:
-	// DefaultIntrospectionLimit.
-	Limit *int `toml:"limit"`
-}
-
-// PerMinute is how many questions may be sent within any minute.
-func (i *Introspection) PerMinute() int {
-	if i.Limit == nil {
-		return DefaultIntrospectionLimit
-	}
-	return *i.Limit
-}
-
-// Method is Auth, or AuthPost if Auth is empty.
-func (i *Introspection) Method() string {
-	if i.Auth == "" {
-		return AuthPost
-	}
-	return i.Auth
-}
 
 // IntrospectsTokens tells whether tokens that the project's keys have verified have the
 // upstream's introspection answer as their profile. They have it if they are access tokens.

@@ -6,6 +6,23 @@ import (
 	"github.com/neonauthd/neonauthd/internal/span"
 )
 
+// The claims that can say whom a token is for.
+const (
+	AudienceClaimAud      = "aud"
+	AudienceClaimClientID = "client_id"
+	AudienceClaimAZP      = "azp"
+)
+
+// How a client shows itself to an introspection endpoint (RFC 6749 section 2.3.1).
+const (
+	AuthPost  = "post"  // in the form
+	AuthBasic = "basic" // in the header Authorization
+)
+
+// DefaultIntrospectionLimit is how many questions a minute Better Auth takes from one
+// address, unless it is told otherwise.
+const DefaultIntrospectionLimit = 100
+
 // Project is one upstream project. WithDerived fills in what the preset derives if it is
 // empty: BaseURL, JWKSURL, Issuers, Audiences and Algorithms. Validate says which keys a
 // preset takes, and names the bounds of each.
@@ -99,4 +116,32 @@ func DefaultProject() Project {
 		JWKSCooldown:    Duration(30 * time.Second),
 		SessionLifetime: Retention(30 * span.Day),
 	}
+}
+
+// Introspection says which client this host is when it asks the upstream about access
+// tokens (RFC 7662).
+type Introspection struct {
+	ClientID string `toml:"client_id"`
+	Secret   string `toml:"secret"`
+	// Auth is AuthPost, which is the default, or AuthBasic: as the client is registered.
+	Auth string `toml:"auth"`
+	// Limit is how many questions may be sent within any minute; nil:
+	// DefaultIntrospectionLimit.
+	Limit *int `toml:"limit"`
+}
+
+// PerMinute is how many questions may be sent within any minute.
+func (i *Introspection) PerMinute() int {
+	if i.Limit == nil {
+		return DefaultIntrospectionLimit
+	}
+	return *i.Limit
+}
+
+// Method is Auth, or AuthPost if Auth is empty.
+func (i *Introspection) Method() string {
+	if i.Auth == "" {
+		return AuthPost
+	}
+	return i.Auth
 }
