@@ -37,6 +37,15 @@ func (p *Project) ask(ctx context.Context, l *Lookup, e *entry, priority upstrea
 	return a, nil
 }
 
+// mayAsk returns the error with which ask would end now without a request, as far as that
+// is known without one; nil if ask may send its request.
+func (p *Project) mayAsk(l *Lookup, e *entry) error {
+	if l.introspects(e) {
+		return p.upstream.MayIntrospect()
+	}
+	return p.upstream.MayAskProfile(l.Token, e.user().ID)
+}
+
 // claimsOf returns the claims of an opaque credential, from the upstream's answer.
 //
 // If a session began later than this host's clock plus the leeway, the claims have no

@@ -63,6 +63,15 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 			return f
 		}
 		sh := s.share(l, e, priority)
+		fails := func(err error) fetched {
+			if s.failed(&f, key, l, e, err, revision, priority); f.denied == "" {
+				s.takeLast(ctx, key, l, e, &sh, revision)
+			}
+			return f
+		}
+		if err := l.Project.mayAsk(l, e); err != nil { // a claim would cost the other hosts a call that is not made
+			return fails(err)
+		}
 		switch have, failure := sh.claim(ctx); {
 		case failure != nil:
 			f.failure, f.unsent = *failure, unsentAs(priority)
@@ -79,10 +88,7 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 		answer, err := l.Project.ask(ctx, l, e, priority)
 		if err != nil {
 			sh.finish(ctx, nil, err)
-			if s.failed(&f, key, l, e, err, revision, priority); f.denied == "" {
-				s.takeLast(ctx, key, l, e, &sh, revision)
-			}
-			return f
+			return fails(err)
 		}
 		sh.finish(ctx, answer.body, nil)
 		f.profile = newProfile(l, answer, f.asked, revision)

@@ -240,3 +240,48 @@ func TestTheFleetsProfileStandsInWhileTheUpstreamFails(t *testing.T) {
 		t.Errorf("source %s, age %s, %s", v.Source, v.Age, v.Body)
 	}
 }
+
+// TestNothingIsClaimedForACallThatIsNotMade: a claim spends the budget of the whole fleet.
+// A host that cannot call has its own reason for its answer, and serves what the others
+// have fetched.
+func TestNothingIsClaimedForACallThatIsNotMade(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*config.Project)
+		before func(k *harness, p *Project) // what happens before the lookup; nil: nothing
+		want   protocol.Code
+	}{
+		"no server key":              {func(p *config.Project) { p.SecretServerKey = "" }, nil, protocol.CodeMisconfigured},
+		"no secret of introspection": {func(p *config.Project) { p.Introspection = &config.Introspection{ClientID: "checker"} }, nil, protocol.CodeMisconfigured},
+		"an open circuit":            {func(*config.Project) {}, openCircuit, protocol.CodeUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k, f := inFleet(t, fleet.Answer{Decision: fleet.Go})
+			table := k.project("stack").config
+			c.change(&table)
+			p := k.newProject(table)
+			k.giveKeys(p)
+			if c.before != nil {
+				c.before(k, p)
+			}
+			claimed, sent := len(f.claims), k.calls()
+			v, _ := k.askFully(k.profile(p, k.token("ada")))
+			wantOutcome(t, "without another host's profile", v, protocol.Unknown(c.want))
+			f.last = []byte(`{"id":"bob"}`)
+			v, _ = k.askFully(k.profile(p, k.token("bob")))
+			wantAccepted(t, "with another host's profile", v)
+			if len(f.claims) != claimed || k.calls() != sent {
+				t.Errorf("%d claims, %d calls", len(f.claims)-claimed, k.calls()-sent)
+			}
+		})
+	}
+}
+
+// openCircuit lets lookups fail until p's circuit is open.
+func openCircuit(k *harness, p *Project) {
+	k.upstream.Inject(standin.Any, standin.Fault{Kind: standin.Status})
+	for p.upstream.Governor().Circuit != upstream.Open {
+		if v, _ := k.askFully(k.profile(p, k.token("eve"))); v.Status() != protocol.ERR {
+			k.t.Fatalf("the upstream fails, and the answer is %v", v.Outcome)
+		}
+	}
+}

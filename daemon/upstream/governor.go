@@ -101,10 +101,10 @@ type turn struct {
 // admit waits for a turn, no longer than maxWait, or refuses. A request that is not interactive does not wait. It is
 // refused once half of the budget or of the places is taken, and so whenever an interactive request has to wait.
 func (g *governor) admit(ctx context.Context, asker fair.Asker, p Priority) (turn, *Error) {
-	if e := g.obstacle(); e != nil {
-		return turn{}, g.refuse(e)
+	e := g.closed()
+	if e != nil {
+		return turn{}, e
 	}
-	var e *Error
 	if p != Interactive {
 		e = g.jump(asker.ID)
 	} else {
@@ -125,13 +125,19 @@ func (g *governor) admit(ctx context.Context, asker fair.Asker, p Priority) (tur
 	return turn{g, asker.ID, g.circuit.enter()}, nil
 }
 
-// obstacle returns the refusal that a pause or an open circuit asks for, nil if there is neither.
-func (g *governor) obstacle() *Error {
+// closed refuses a request if there is a pause or an open circuit, and counts the refusal. It returns nil if there is
+// neither.
+func (g *governor) closed() *Error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.obstacleLocked()
+	e := g.obstacleLocked()
+	if e != nil {
+		g.refused++
+	}
+	return e
 }
 
+// obstacleLocked returns the refusal that a pause or an open circuit asks for, nil if there is neither. g.mu is held.
 func (g *governor) obstacleLocked() *Error {
 	now := g.now()
 	if wait := clock.Left(g.paused, now); wait > 0 {

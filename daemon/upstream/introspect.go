@@ -28,11 +28,8 @@ type Judge func(answer []byte, now time.Time) (outcome protocol.Outcome, detail 
 // pause of its own. The error is an *Error.
 func (c *Client) Introspect(ctx context.Context, token []byte, judge Judge, asker fair.Asker, priority Priority) ([]byte, error) {
 	const act = actIntrospect
-	switch i := c.config.Introspection; {
-	case i == nil:
-		return nil, c.finish(act, missing("an introspection client"))
-	case i.Secret.Empty():
-		return nil, c.finish(act, &Error{Meaning: Misconfigured, Local: true, detail: "the secret of introspection is not there or could not be read; check introspection.secret"})
+	if e := c.missingClient(); e != nil {
+		return nil, c.finish(act, e)
 	}
 	ctx, cancel := c.within(ctx)
 	defer cancel()
@@ -46,6 +43,29 @@ func (c *Client) Introspect(ctx context.Context, token []byte, judge Judge, aske
 		return e
 	})
 	return said, c.finish(act, e)
+}
+
+// MayIntrospect is [Client.MayAskProfile] for [Client.Introspect].
+func (c *Client) MayIntrospect() error {
+	e := c.missingClient()
+	if e == nil {
+		e = c.introspection.closed()
+	}
+	if e == nil {
+		return nil // finish would count it as an answer
+	}
+	return c.finish(actIntrospect, e)
+}
+
+// missingClient returns the failure of an introspection without a client or without its secret; nil if both are there.
+func (c *Client) missingClient() *Error {
+	switch i := c.config.Introspection; {
+	case i == nil:
+		return missing("an introspection client")
+	case i.Secret.Empty():
+		return &Error{Meaning: Misconfigured, Local: true, detail: "the secret of introspection is not there or could not be read; check introspection.secret"}
+	}
+	return nil
 }
 
 // introspectionURL is the configured endpoint, or the one that the metadata name.

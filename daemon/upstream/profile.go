@@ -26,10 +26,7 @@ var ErrNotSession = errors.New("a token, and no session credential: without intr
 // The error is an *Error. A user whom the upstream calls anonymous, restricted or banned now is Denied like one it
 // refuses, unless the class is admitted, whatever the class of the token.
 func (c *Client) Profile(ctx context.Context, token []byte, subject string, asker fair.Asker, priority Priority) (Profile, error) {
-	act := actProfile
-	if _, ok := ParseAPIKey(token); ok && c.config.Preset == Stack && subject == "" {
-		act = actAPIKey
-	}
+	act := c.actOf(token, subject)
 	ask, e := c.question(string(token), subject)
 	if e != nil {
 		return Profile{}, c.finish(act, e)
@@ -45,6 +42,28 @@ func (c *Client) Profile(ctx context.Context, token []byte, subject string, aske
 		found, e = c.open(ctx, found, token, asker)
 	}
 	return found, c.finish(act, e)
+}
+
+// MayAskProfile returns the error with which [Client.Profile] would end now without a request: a setting is missing, the
+// circuit is open, or the upstream has asked for a pause. It returns nil if none of these is known. It sends nothing and
+// does not wait. Ask it before something is spent on a call. It is safe for concurrent use. The error is an *Error.
+func (c *Client) MayAskProfile(token []byte, subject string) error {
+	_, e := c.question(string(token), subject)
+	if e == nil {
+		e = c.governor.closed()
+	}
+	if e == nil {
+		return nil // finish would count it as an answer
+	}
+	return c.finish(c.actOf(token, subject), e)
+}
+
+// actOf returns what a question about the token is called in errors.
+func (c *Client) actOf(token []byte, subject string) string {
+	if _, ok := ParseAPIKey(token); ok && c.config.Preset == Stack && subject == "" {
+		return actAPIKey
+	}
+	return actProfile
 }
 
 // question returns the function that asks the preset's question, or tells why it cannot be asked.
