@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/foreign"
 )
 
 // maxCA bounds a file of certificates, in bytes.
@@ -110,7 +112,7 @@ func (ca *CA) add(block *pem.Block, path string, now time.Time) error {
 	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
 		return fmt.Errorf("%s holds a private key, which nobody but its owner may have: leave certificates alone in it, and have the key replaced if others could read it", path)
 	case block.Type != "CERTIFICATE":
-		return fmt.Errorf("%s holds %q beside certificates: leave these alone in it", path, cut(block.Type))
+		return fmt.Errorf("%s holds %q beside certificates: leave these alone in it", path, foreign.Cut(block.Type, maxShown))
 	}
 	certificate, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {

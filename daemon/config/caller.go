@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/neonauthd/neonauthd/internal/foreign"
 	"github.com/neonauthd/neonauthd/internal/nearest"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -38,7 +39,7 @@ func (r *Caller) validate(c *Config, report reporter) {
 			for i := range c.Projects {
 				names = append(names, c.Projects[i].Name)
 			}
-			report("projects", "%q is not a configured project%s", cut(name), nearest.Question(name, names, `"`, `"`))
+			report("projects", "%q is not a configured project%s", foreign.Cut(name, maxShown), nearest.Question(name, names, `"`, `"`))
 		}
 	}
 	for _, level := range r.Levels {
@@ -48,7 +49,7 @@ func (r *Caller) validate(c *Config, report reporter) {
 	}
 	for _, path := range r.Withhold {
 		if path != strings.TrimSpace(path) || slices.Contains(strings.Split(path, "."), "") { // it would withhold nothing
-			report("withhold", "%q is not a path of member names joined by dots, such as \"selected_team.server_metadata\"", cut(path))
+			report("withhold", "%q is not a path of member names joined by dots, such as \"selected_team.server_metadata\"", foreign.Cut(path, maxShown))
 		}
 	}
 	if !(r.Rate >= 0 && r.Rate <= 1e9) {

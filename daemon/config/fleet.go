@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/internal/foreign"
 	"github.com/neonauthd/neonauthd/internal/secretfile"
 	"github.com/neonauthd/neonauthd/internal/span"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -136,7 +137,7 @@ func (f *Fleet) validate(projects []Project, report reporter) {
 	}
 	for i := range projects {
 		if p := &projects[i]; f.On() && f.Profiles && time.Duration(p.ProfileFresh)+time.Duration(p.ProfileStale) >= fleet.PurgeLife {
-			report("profiles", "cannot share those of project %q: profile_fresh and profile_stale together must stay below %s, for so long a purge is remembered", cut(p.Name), span.String(fleet.PurgeLife))
+			report("profiles", "cannot share those of project %q: profile_fresh and profile_stale together must stay below %s, for so long a purge is remembered", foreign.Cut(p.Name, maxShown), span.String(fleet.PurgeLife))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/foreign"
 )
 
 // The classes of users a project may admit beside the normal ones.
@@ -306,7 +307,7 @@ func checkAlgorithms(p *Project, report reporter) {
 	known := keyset.Algorithms()
 	for _, a := range p.Algorithms {
 		if !slices.Contains(known, keyset.Algorithm(a)) {
-			report("algorithms", "%q is none of %v", cut(a), known)
+			report("algorithms", "%q is none of %v", foreign.Cut(a, maxShown), known)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"github.com/neonauthd/neonauthd/internal/foreign"
 )
 
 // Bounds of what a protected resource is configured with.
@@ -49,7 +51,7 @@ func checkResources(p *Project, report reporter) {
 func checkMachines(p *Project, report reporter) {
 	for _, class := range p.Allow {
 		if class != AllowMachine {
-			report("allow", "%q is not \"machine\", the only class beside users that preset %q knows", cut(class), p.Preset)
+			report("allow", "%q is not \"machine\", the only class beside users that preset %q knows", foreign.Cut(class, maxShown), p.Preset)
 		}
 	}
 }
@@ -73,7 +75,7 @@ func checkScopes(p *Project, report reporter) {
 	}
 	for _, scope := range p.Scopes {
 		if !isScope(scope) {
-			report("scopes", "%q is not one word (RFC 6749 section 3.3)", cut(scope))
+			report("scopes", "%q is not one word (RFC 6749 section 3.3)", foreign.Cut(scope, maxShown))
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/transport"
 	"github.com/neonauthd/neonauthd/internal/accesslog"
+	"github.com/neonauthd/neonauthd/internal/foreign"
 	"github.com/neonauthd/neonauthd/internal/nearest"
 	"github.com/neonauthd/neonauthd/internal/secretfile"
 	"github.com/neonauthd/neonauthd/internal/sockets"
@@ -87,7 +88,7 @@ func noneOf(value string, words ...string) string {
 	if value == "" {
 		return fmt.Sprintf("must be one of %s", quotedList(words))
 	}
-	return fmt.Sprintf("%q is none of %s%s", cut(value), quotedList(words), nearest.Question(value, words, `"`, `"`))
+	return fmt.Sprintf("%q is none of %s%s", foreign.Cut(value, maxShown), quotedList(words), nearest.Question(value, words, `"`, `"`))
 }
 
 func quotedList(words []string) string {
@@ -153,7 +154,7 @@ func (c *Config) validateProjects(report reporter) {
 		p := &c.Projects[i]
 		where := fmt.Sprintf("project %d", i+1)
 		if p.Name != "" {
-			where = fmt.Sprintf("project %q", cut(p.Name))
+			where = fmt.Sprintf("project %q", foreign.Cut(p.Name, maxShown))
 		}
 		if seen[p.Name] {
 			report(where, "name is used twice")

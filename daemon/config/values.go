@@ -110,11 +110,5 @@ func (l LogLevel) MarshalText() ([]byte, error) { return []byte(l.String()), nil
 // String is the level's name in the configuration.
 func (l LogLevel) String() string { return strings.ToLower(slog.Level(l).String()) }
 
-// cut shortens foreign text before it is quoted in a message.
-func cut(s string) string {
-	const most = 128
-	if len(s) > most {
-		return s[:most] + "..."
-	}
-	return s
-}
+// maxShown bounds how much of a wrong value a message repeats, in bytes.
+const maxShown = 128

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/foreign"
 )
 
 // Severity is how much a finding matters.
@@ -115,12 +117,12 @@ func (c *checker) version(ctx context.Context) {
 		name, version = "Valkey", v
 	}
 	if !newEnough(version) {
-		c.say(Fault, "%s %q is too old: a fleet needs Valkey, or Redis 6.2 or later", name, cut(version))
+		c.say(Fault, "%s %q is too old: a fleet needs Valkey, or Redis 6.2 or later", name, foreign.Cut(version, maxSaid))
 		return
 	}
-	c.say(Fine, "%s %s answers", name, cut(version))
+	c.say(Fine, "%s %s answers", name, foreign.Cut(version, maxSaid))
 	if policy := fields["maxmemory_policy"]; strings.HasPrefix(policy, "allkeys") {
-		c.say(Warning, "the engine's maxmemory-policy %s removes revocations when memory is short: set noeviction, or a volatile-* one", cut(policy))
+		c.say(Warning, "the engine's maxmemory-policy %s removes revocations when memory is short: set noeviction, or a volatile-* one", foreign.Cut(policy, maxSaid))
 	}
 }
 

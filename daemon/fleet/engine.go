@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/valkey-io/valkey-go"
+
+	"github.com/neonauthd/neonauthd/internal/foreign"
 )
 
 // How the engine is spoken to.
@@ -314,10 +316,10 @@ func explain(err error) error {
 	}
 	said := err.Error()
 	if lower := strings.ToLower(said); strings.Contains(lower, "unknown redis command") || strings.Contains(lower, "unknown command") {
-		return fmt.Errorf("%w (%q)", errOld, cut(said))
+		return fmt.Errorf("%w (%q)", errOld, foreign.Cut(said, maxSaid))
 	}
 	if strings.Contains(said, "ACL failure in script") || strings.Contains(said, "can't run this command or subcommand") || strings.Contains(said, "can't access at least one of the keys") {
-		return fmt.Errorf("%w (%q)", errACL, cut(said))
+		return fmt.Errorf("%w (%q)", errACL, foreign.Cut(said, maxSaid))
 	}
 	for _, known := range []struct {
 		begin string
@@ -327,17 +329,11 @@ func explain(err error) error {
 		{"READONLY", errReplica}, {"OOM", errFull}, {"LOADING", errLoading}, {"CLUSTERDOWN", errCluster}, {"MASTERDOWN", errReplica},
 	} {
 		if strings.HasPrefix(said, known.begin) || strings.Contains(said, "-"+known.begin+" ") || strings.Contains(said, ": "+known.begin) {
-			return fmt.Errorf("%w (%q)", known.means, cut(said))
+			return fmt.Errorf("%w (%q)", known.means, foreign.Cut(said, maxSaid))
 		}
 	}
-	return fmt.Errorf("the engine says %q", cut(said))
+	return fmt.Errorf("the engine says %q", foreign.Cut(said, maxSaid))
 }
 
-// cut shortens foreign text.
-func cut(text string) string {
-	const most = 160
-	if len(text) > most {
-		return text[:most] + "..."
-	}
-	return text
-}
+// maxSaid bounds how much of an answer of the engine a message repeats, in bytes.
+const maxSaid = 160

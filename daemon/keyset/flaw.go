@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strconv"
 
+	"github.com/neonauthd/neonauthd/internal/foreign"
 	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
@@ -17,18 +17,10 @@ type flaw struct {
 }
 
 // Error is for explanations only: it names the member.
-func (f *flaw) Error() string { return quoted(f.member) + " " + f.what }
+func (f *flaw) Error() string { return foreign.Quoted(f.member, maxQuoted) + " " + f.what }
 
 // maxQuoted bounds how much of a member's name is repeated.
 const maxQuoted = 64
-
-// quoted is foreign text in visible ASCII, cut.
-func quoted(name string) string {
-	if len(name) > maxQuoted {
-		name = name[:maxQuoted] + "..."
-	}
-	return strconv.QuoteToASCII(name)
-}
 
 // detail is a phrase that says what the error is about and which member it
 // concerns; empty if there is no error.
@@ -40,7 +32,7 @@ func detail(err error) string {
 	case !errors.As(err, &fault):
 		return err.Error()
 	case fault.Member != "":
-		return fault.What + ", at " + quoted(fault.Member)
+		return fault.What + ", at " + foreign.Quoted(fault.Member, maxQuoted)
 	default:
 		return fault.What
 	}

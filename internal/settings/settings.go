@@ -15,6 +15,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/neonauthd/neonauthd/internal/foreign"
 	"github.com/neonauthd/neonauthd/internal/nearest"
 )
 
@@ -67,7 +68,7 @@ func unquoted(text []byte, err error) error {
 	if match == nil {
 		return err
 	}
-	return fmt.Errorf("line %d, column %d: %s: a text must be in quotes", row, match[4]+1, cut(string(line[match[2]:match[3]])))
+	return fmt.Errorf("line %d, column %d: %s: a text must be in quotes", row, match[4]+1, foreign.Cut(string(line[match[2]:match[3]]), maxShown))
 }
 
 // explain turns the decoder's errors into one line each: the place, the key, and what is
@@ -190,7 +191,7 @@ func names(of reflect.Type) []string {
 // unknown returns the error for an unknown key, with the key that was probably meant.
 func unknown(key toml.Key, of reflect.Type, manual string) string {
 	last := key[len(key)-1]
-	text := fmt.Sprintf("unknown key %q", cut(strings.Join(key, ".")))
+	text := fmt.Sprintf("unknown key %q", foreign.Cut(strings.Join(key, "."), maxShown))
 	table := of
 	if len(key) > 1 {
 		if table = typeAt(key[:len(key)-1], of); table != nil && (table.Kind() == reflect.Slice || table.Kind() == reflect.Pointer) {
@@ -275,10 +276,3 @@ func checkQuoted(where string, table map[string]any, of reflect.Type) error {
 
 // maxShown bounds how much of a key is repeated, in bytes.
 const maxShown = 128
-
-func cut(text string) string {
-	if len(text) > maxShown {
-		return text[:maxShown] + "..."
-	}
-	return text
-}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/activation"
+
+	"github.com/neonauthd/neonauthd/internal/foreign"
 )
 
 // Inherit takes the listeners that a service manager passed (sd_listen_fds(3)),
@@ -56,7 +58,7 @@ func adopt(found map[string]net.Listener, f *os.File, name string, names []strin
 	case name == "":
 		return fmt.Errorf("inherited several sockets, and one of them has no name; give each one of %s (FileDescriptorName= in the socket units)", quoted(names))
 	case !slices.Contains(names, name):
-		return fmt.Errorf("inherited a socket named %q; expected one each of %s (FileDescriptorName= in the socket units)", cut(name), quoted(names))
+		return fmt.Errorf("inherited a socket named %q; expected one each of %s (FileDescriptorName= in the socket units)", foreign.Cut(name, maxShown), quoted(names))
 	case found[name] != nil:
 		return fmt.Errorf("inherited two sockets named %q; expected one (FileDescriptorName= in the socket units)", name)
 	}
@@ -94,11 +96,5 @@ func quoted(names []string) string {
 	return strings.Join(all, ", ")
 }
 
-// cut shortens foreign text before it is quoted in a message.
-func cut(s string) string {
-	const most = 64
-	if len(s) > most {
-		return s[:most] + "..."
-	}
-	return s
-}
+// maxShown bounds how much of a foreign name a message repeats, in bytes.
+const maxShown = 64

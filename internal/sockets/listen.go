@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/internal/folders"
+	"github.com/neonauthd/neonauthd/internal/foreign"
 )
 
 // MaxPath is the longest path that a socket can have, in bytes: sun_path of
@@ -49,7 +50,7 @@ func CheckPath(path string) error {
 // a moment, and all goroutines share it.
 func Listen(path string, mode fs.FileMode) (net.Listener, error) {
 	if err := CheckPath(path); err != nil {
-		return nil, fmt.Errorf("socket %s: %w", cut(path), err)
+		return nil, fmt.Errorf("socket %s: %w", foreign.Cut(path, maxShown), err)
 	}
 	if err := checkFolder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("socket %s: %w", path, err)

@@ -5,10 +5,10 @@ package excerpt
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/foreign"
 	"github.com/neonauthd/neonauthd/internal/span"
 )
 
@@ -22,10 +22,7 @@ const (
 
 // Of returns foreign text in visible ASCII, cut at MaxValue.
 func Of(text string) string {
-	if len(text) > MaxValue {
-		text = text[:MaxValue] + "..."
-	}
-	quoted := strconv.QuoteToASCII(text)
+	quoted := foreign.Quoted(text, MaxValue)
 	return quoted[1 : len(quoted)-1]
 }
 

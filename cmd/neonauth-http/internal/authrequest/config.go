@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/client/httpauth"
 	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/folders"
+	"github.com/neonauthd/neonauthd/internal/foreign"
 	"github.com/neonauthd/neonauthd/internal/nearest"
 	config "github.com/neonauthd/neonauthd/internal/settings"
 	"github.com/neonauthd/neonauthd/internal/span"
@@ -196,7 +197,7 @@ func (f *file) settings() (*Settings, error) {
 		}
 	}
 	if CheckLogFormat(set.format) != nil { // in the words that the daemon has for its key
-		return nil, fmt.Errorf("log_format: %s is none of %q, %q%s", shown(set.format), LogText, LogJSON, nearest.Question(set.format, []string{LogText, LogJSON}, `"`, `"`))
+		return nil, fmt.Errorf("log_format: %s is none of %q, %q%s", foreign.Quoted(set.format, maxShown), LogText, LogJSON, nearest.Question(set.format, []string{LogText, LogJSON}, `"`, `"`))
 	}
 	err := accesslog.Check(f.Access)
 	if err != nil {
@@ -259,7 +260,7 @@ func chosen(fields, claims *[]string) (*selection, error) {
 	for _, want := range *fields {
 		i := slices.IndexFunc(names[:], func(name string) bool { return shortName(name) == want })
 		if i < 0 {
-			return s, fmt.Errorf("fields: there is no %s; there are %s%s", shown(want), strings.Join(shortNames(names[:]), ", "), nearest.Question(want, shortNames(names[:]), `"`, `"`))
+			return s, fmt.Errorf("fields: there is no %s; there are %s%s", foreign.Quoted(want, maxShown), strings.Join(shortNames(names[:]), ", "), nearest.Question(want, shortNames(names[:]), `"`, `"`))
 		}
 		s.fields[i] = true
 	}

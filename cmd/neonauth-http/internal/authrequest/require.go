@@ -11,6 +11,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/client/httpauth"
+	"github.com/neonauthd/neonauthd/internal/foreign"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -42,7 +43,7 @@ func parseRequirement(query string) (requirement, error) {
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok {
-			return r, fmt.Errorf("parameter %s has no value", shown(name))
+			return r, fmt.Errorf("parameter %s has no value", foreign.Quoted(name, maxShown))
 		}
 		value, err := url.QueryUnescape(value)
 		if err != nil {
@@ -90,7 +91,7 @@ func (r *requirement) take(name, value string, seen *singles) error {
 	case "heard":
 		return once(&seen.heard, name, r.takeHeard, value)
 	}
-	return fmt.Errorf("parameter %s is not known", shown(name))
+	return fmt.Errorf("parameter %s is not known", foreign.Quoted(name, maxShown))
 }
 
 func once(seen *bool, name string, take func(string) error, value string) error {
@@ -198,14 +199,8 @@ func (r *requirement) options() []client.Option {
 	return all
 }
 
-// shown makes foreign text safe for an error: quoted and cut.
-func shown(s string) string {
-	const most = 40
-	if len(s) > most {
-		return strconv.QuoteToASCII(s[:most]) + "..."
-	}
-	return strconv.QuoteToASCII(s)
-}
+// maxShown bounds how much of a foreign text a message repeats, in bytes.
+const maxShown = 40
 
 // Searched returns the headers in which a request with this query searches for
 // its token. The check does not know the configuration file: without token-from

@@ -6,8 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
+
+	"github.com/neonauthd/neonauthd/internal/foreign"
 )
 
 // Limits of what check-nginx reads.
@@ -188,7 +189,7 @@ func (p *parser) directives(into *directive, r *reader, depth int, braced bool) 
 			}
 			return nil
 		case end == 0:
-			return fmt.Errorf("%s has no end", shown(d.name))
+			return fmt.Errorf("%s has no end", foreign.Quoted(d.name, maxShown))
 		case end == '}':
 			if d.line != 0 || !braced {
 				return errors.New(`unexpected "}"`)
@@ -233,11 +234,5 @@ func (p *parser) words(d *directive) (byte, error) {
 	}
 }
 
-// shown makes foreign text safe for a finding: quoted and cut.
-func shown(s string) string {
-	const most = 40
-	if len(s) > most {
-		return strconv.QuoteToASCII(s[:most]) + "..."
-	}
-	return strconv.QuoteToASCII(s)
-}
+// maxShown bounds how much of a foreign text a message repeats, in bytes.
+const maxShown = 40

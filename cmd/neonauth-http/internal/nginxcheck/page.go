@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/neonauthd/neonauthd/internal/foreign"
 )
 
 // page is an error_page: its codes, whether it changes the status of the
@@ -63,7 +65,7 @@ func (l *linter) pages(s *directive) {
 func (l *linter) target(s, d *directive) {
 	p := pageOf(d)
 	if strings.Contains(p.target, "$") && !strings.Contains(p.target, "://") {
-		l.report(d, "error_page goes to %s, which a visitor may choose; write the path of the page, or a location such as @neonauth_login", shown(p.target))
+		l.report(d, "error_page goes to %s, which a visitor may choose; write the path of the page, or a location such as @neonauth_login", foreign.Quoted(p.target, maxShown))
 		return
 	}
 	t := named(s, p.target)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/neonauthd/neonauthd/internal/foreign"
 )
 
 // question checks the location that asks neonauth-http.
@@ -72,7 +74,7 @@ func (l *linter) address(pass *directive) (carriers []string) {
 	path, query, _ := strings.Cut(address, "?")
 	switch {
 	case path != "nginx":
-		l.report(pass, "asks %s: neonauth-http answers nginx at /nginx and nowhere else; write http://neonauth/nginx?level=claims&require=clean-headers", shown("/"+path))
+		l.report(pass, "asks %s: neonauth-http answers nginx at /nginx and nowhere else; write http://neonauth/nginx?level=claims&require=clean-headers", foreign.Quoted("/"+path, maxShown))
 	case strings.Contains(query, "$"):
 		l.report(pass, "what is asked holds a variable: a visitor may decide what is required; write each requirement out, in a location of its own if there are several")
 	default:
