@@ -119,12 +119,8 @@ class Watch {
     this.#over = true
     this.#memory.end() // before anything else: no answer may be served without a watch
     this.#stopLooking()
-    if (last === undefined) {
-      this.#socket.destroy()
-    } else {
-      this.#socket.end(last, () => this.#socket.destroy())
-      this.#keeper.wait(RENEW_AFTER, () => this.#socket.destroy())
-    }
+    this.#socket.end(last, () => this.#socket.destroy())
+    this.#keeper.wait(RENEW_AFTER, () => this.#socket.destroy())
     this.#keeper.unwatched(pause)
   }
 }
