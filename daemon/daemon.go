@@ -232,6 +232,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	d.group.Go(func() { d.revocations.Keep(life) })
 	d.group.Go(func() { d.fleet.Run(life) })
 	d.group.Go(func() { d.access.Run(life) })
+	d.awaitFleet(ctx)
 	var serving sync.WaitGroup
 	if l.Ordinary != nil {
 		serving.Go(func() { d.server.Serve(accepting, l.Ordinary, false) })

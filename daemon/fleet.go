@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -20,6 +21,18 @@ func (d *Daemon) openFleet() {
 		Changed: d.changedElsewhere,
 		Settled: d.leases.Settled,
 	})
+}
+
+// firstHearing is how long a start waits for the fleet at most.
+const firstHearing = 2 * time.Second
+
+// awaitFleet lets a host that accepts nothing before it hears its fleet (when_blind =
+// "refuse") hear it before it serves. Otherwise each restart would refuse lookups for some
+// milliseconds. Callers wait in the sockets' queues meanwhile.
+func (d *Daemon) awaitFleet(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, firstHearing)
+	defer cancel()
+	d.fleet.Await(ctx)
 }
 
 // sharing returns the fleet with which lookups share profiles and budgets.

@@ -119,6 +119,24 @@ func TestAHostThatIsCutOffIsSilentAndCatchesUp(t *testing.T) {
 	awaitAll(t, hosts)
 }
 
+// TestASilentHostIsKnownToHostsThatHaveJustStarted, also if the engine has lost it: one that
+// remembers the silent host writes its words again.
+func TestASilentHostIsKnownToHostsThatHaveJustStarted(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	hosts, way := onACable(t, s)
+	way.Cut()
+	e2e.Until(t, "the host that is cut off is silent", func() bool { return hosts[0].Stats().Silent == 1 })
+	s.must("FLUSHALL")
+	late := newHost(t, options(t, 2, s.url()))
+	e2e.Until(t, "a host that starts then knows all", func() bool { return late.Connected() && late.Stats().Silent == 1 })
+	if _, reach := late.revoke(subject("u1")); reach.Of != 3 || reach.Silent != 1 {
+		t.Errorf("it reached %+v", reach)
+	}
+	way.Mend()
+	awaitAll(t, append(hosts, late))
+}
+
 // TestHostsAgreeAfterManyFaults changes marks on six hosts while everything that
 // can go wrong with the engine does.
 func TestHostsAgreeAfterManyFaults(t *testing.T) {

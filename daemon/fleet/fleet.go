@@ -31,8 +31,9 @@ type Fleet struct {
 	engine   atomic.Pointer[engine]     // nil before the first connection
 	compared atomic.Pointer[comparison] // of the clocks, the last; nil before the first
 	heard    atomic.Pointer[time.Time]
-	online   atomic.Bool // connected, everything exchanged, and agreed with the others
-	sealing  sync.Mutex  // of one heartbeat after the other
+	first    chan struct{} // closed when heard is set for the first time
+	online   atomic.Bool   // connected, everything exchanged, and agreed with the others
+	sealing  sync.Mutex    // of one heartbeat after the other
 
 	applied   chan struct{} // wakes the confirmer
 	state     hostState
@@ -60,7 +61,7 @@ func New(o Options) (*Fleet, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	f := &Fleet{o: o, keys: newEngineKeys(o.Name), scripts: loadScripts(), chain: newChain(), applied: make(chan struct{}, 1)}
+	f := &Fleet{o: o, keys: newEngineKeys(o.Name), scripts: loadScripts(), chain: newChain(), applied: make(chan struct{}, 1), first: make(chan struct{})}
 	f.ring = newKeyring(o.Name, o.Keys)
 	f.records = records{f.ring, f.keys}
 	f.table = newTable(func() int64 { return f.EngineTime().Unix() })
@@ -135,15 +136,40 @@ func (f *Fleet) Label() string { return f.o.Label }
 // have that.
 func (f *Fleet) ID() string { return *f.id.Load() }
 
-// Refuses reports whether this host was blind for so long that it accepts
-// nothing: for RefuseAfter since it last heard the fleet, or since it began if
-// it never has. It still rejects everything that it would reject otherwise.
+// Refuses reports whether this host accepts nothing, although it still rejects what it
+// would reject otherwise: with RefuseAfter, if it has not heard the fleet for so long, or
+// has never heard it. The others count on that, and do not wait for a host that has been
+// silent for RefuseAfter; so a start must not let it accept again.
 func (f *Fleet) Refuses() bool {
-	since := f.born
-	if at := f.heard.Load(); at != nil {
-		since = *at
+	at := f.heard.Load()
+	return f.o.RefuseAfter > 0 && (at == nil || clock.Elapsed(*at, f.o.Now()) >= f.o.RefuseAfter)
+}
+
+// Await returns when this host has heard the fleet for the first time, or when ctx ends.
+func (f *Fleet) Await(ctx context.Context) {
+	select {
+	case <-f.first:
+	case <-ctx.Done():
 	}
-	return f.o.RefuseAfter > 0 && clock.Elapsed(since, f.o.Now()) >= f.o.RefuseAfter
+}
+
+// Continue makes f go on from what this host has heard as a part of before, if both are
+// the same fleet: new settings neither end its blindness nor begin one. Call it before
+// Run, and at most once.
+func (f *Fleet) Continue(before *Fleet) {
+	if before == nil || before.o.Name != f.o.Name {
+		return
+	}
+	if at := before.heard.Load(); at != nil {
+		f.hear(*at)
+	}
+}
+
+// hear notes that this host has heard everything that the fleet said until at.
+func (f *Fleet) hear(at time.Time) {
+	if f.heard.Swap(&at) == nil {
+		close(f.first)
+	}
 }
 
 // Connected reports whether this host hears the fleet at the moment.

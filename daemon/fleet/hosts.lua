@@ -1,6 +1,7 @@
 -- Writes what a host says of itself, if it says something, and returns what all say. What no host can have written leaves: it
 -- is nobody's, and costs whoever reads.
--- KEYS: hosts, last, log. ARGV: greatest value in bytes, most hosts; then the host's id and its sealed words, or nothing.
+-- KEYS: hosts, last, log. ARGV: greatest value in bytes, most hosts; then the host's id and its sealed words, or nothing; then
+-- the same of silent hosts, which it writes again if they are gone.
 -- Returns the newest entry of the log, the engine's time in seconds and microseconds, the host's words before, how much was
 -- removed because it is larger than it may be, then fields and values.
 local hosts, last = KEYS[1], KEYS[2]
@@ -15,6 +16,9 @@ local before = ''
 if ARGV[3] then
   if redis.call('HSTRLEN', hosts, ARGV[3]) <= most then before = redis.call('HGET', hosts, ARGV[3]) or '' end
   redis.call('HSET', hosts, ARGV[3], ARGV[4])
+end
+for i = 5, #ARGV, 2 do
+  if redis.call('HSTRLEN', hosts, ARGV[i]) == 0 then redis.call('HSET', hosts, ARGV[i], ARGV[i + 1]) end
 end
 kind = redis.call('TYPE', last).ok
 if kind ~= 'string' and kind ~= 'none' or kind == 'string' and redis.call('STRLEN', last) > 128 then

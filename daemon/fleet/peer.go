@@ -50,6 +50,7 @@ type peer struct {
 	opens    bool      // false: its newest words do not open, so it has another key, or somebody has overwritten them
 	writes   bool      // its words have changed while this host looked, so somebody runs there
 	key      int       // which of our keys it seals under
+	lost     bool      // the engine did not have its words when they were last read
 	at       time.Time // when its words last changed, by our clock
 	disagree time.Time // since when its marks differ from ours; zero: they do not
 }
@@ -113,6 +114,7 @@ func (p *peers) hear(found map[string]string, engine int64, now time.Time) {
 	}
 	for id, one := range p.all {
 		_, there := found[id]
+		one.lost = !there
 		if !there && (one.left() || !one.known()) || (!there || one.opens) && clock.Awake(one.at, now) > silentFor {
 			delete(p.all, id)
 		}
@@ -146,6 +148,19 @@ func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
 	}
 	one.raw, one.words, one.key, one.opens, one.at = raw, w, key, true, now.Add(-age)
 	return true
+}
+
+// lost returns the words of silent hosts that the engine has lost, after their ids. A host
+// that has just started knows of a silent host by these words only.
+func (p *peers) lost(now time.Time) (fields []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, one := range p.all {
+		if one.lost && one.opens && !one.left() && !one.heard(now) {
+			fields = append(fields, id, one.raw)
+		}
+	}
+	return fields
 }
 
 // known reports whether words of the host ever opened. So it is a host and not junk,

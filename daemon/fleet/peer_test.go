@@ -43,9 +43,10 @@ func TestWordsThatNobodyWritesAnyMoreAreNoHost(t *testing.T) {
 func TestWhatTheEngineLosesOfAHostDoesNotEndIt(t *testing.T) {
 	for name, row := range map[string]struct {
 		opened, left, otherKey bool
-		stays                  bool
+		stays                  bool // it is silent
+		again                  bool // its words are written again
 	}{
-		"it opens":                     {opened: true, stays: true},
+		"it opens":                     {opened: true, stays: true, again: true},
 		"it took leave":                {opened: true, left: true},
 		"it opened, then other key":    {opened: true, otherKey: true, stays: true},
 		"it came back with other key":  {opened: true, left: true, otherKey: true, stays: true},
@@ -64,6 +65,9 @@ func TestWhatTheEngineLosesOfAHostDoesNotEndIt(t *testing.T) {
 			p.hear(map[string]string{}, then.UnixMilli(), then)
 			if _, of, silent := p.count(true, false, func(cursor) bool { return true }, then); silent == 1 != row.stays || of != 1+silent {
 				t.Errorf("%s: %s later of %d, %d silent", name, since, of, silent)
+			}
+			if again := p.lost(then); len(again) == 2 != row.again {
+				t.Errorf("%s: %s later %d texts are written again", name, since, len(again))
 			}
 		}
 		then := now.Add(silentFor + 1)

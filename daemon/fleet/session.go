@@ -178,7 +178,7 @@ func (s *session) follow(ctx context.Context) error {
 			return err
 		}
 		if len(found) < readCount && s.agreed {
-			s.Fleet.heard.Store(&sent)
+			s.hear(sent)
 			if !s.online.Swap(true) {
 				s.o.Log.Info("this host hears the fleet", program.Every(10*time.Second))
 			}
@@ -358,7 +358,7 @@ func (s *session) beat(ctx context.Context) (cursor, error) {
 	defer s.sealing.Unlock()
 	sent := s.o.Now()
 	id := *s.id.Load()
-	args := append(hostsArgs(), id, s.peers.sealWords(id, s.say()))
+	args := append(append(hostsArgs(), id, s.peers.sealWords(id, s.say())), s.peers.lost(sent)...)
 	found, err := s.run(ctx, s.scripts.hosts, s.keys.ofHosts(), args)
 	if err != nil {
 		return start, err

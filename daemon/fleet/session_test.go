@@ -91,7 +91,7 @@ func TestABlindHostRefusesWhenItsTimeIsOver(t *testing.T) {
 		for age, want := range rows {
 			now = s.born.Add(age)
 			s.Fleet.heard.Store(nil)
-			if got := s.Refuses(); got != want {
+			if got := s.Refuses(); got != (refuse > 0) {
 				t.Errorf("refuse after %s, never heard for %s: %v", refuse, age, got)
 			}
 			heard := now.Add(-age)
@@ -131,8 +131,8 @@ func TestAHostThatSleptKnowsThatItIsBlind(t *testing.T) {
 				t.Errorf("heard %s ago, joined %s ago, refuses %v, connected %v", age, s.Joined(), s.Refuses(), s.Connected())
 			}
 			s.Fleet.heard.Store(nil)
-			if s.Refuses() != row.blind {
-				t.Errorf("never heard: refuses %v", s.Refuses())
+			if !s.Refuses() {
+				t.Error("never heard: it does not refuse")
 			}
 		})
 	}

@@ -96,6 +96,9 @@ func (m *Member) become(f *fleet.Fleet, o *fleet.Options) {
 	if f == nil && m.options == nil {
 		return
 	}
+	if f != nil {
+		f.Continue(m.current.Load())
+	}
 	m.current.Store(f)
 	m.options = o
 	if f == nil {
@@ -144,6 +147,14 @@ func (m *Member) begin() {
 		f.Run(ctx)
 		both.Wait()
 	})
+}
+
+// Await returns when a host that accepts nothing before it hears its fleet has heard it,
+// at once if there is none to wait for, and at the latest when ctx ends.
+func (m *Member) Await(ctx context.Context) {
+	if f := m.Fleet(); f != nil && f.Refuses() {
+		f.Await(ctx)
+	}
 }
 
 // Fleet returns the fleet that this host is in, or nil.

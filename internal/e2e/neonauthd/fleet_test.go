@@ -206,6 +206,39 @@ func TestABlindHostSaysSo(t *testing.T) {
 	}
 }
 
+// TestAHostThatRefusesDoesNotAcceptAgainBecauseItStarts, or because its settings change:
+// the others have counted it as one that accepts nothing.
+func TestAHostThatRefusesDoesNotAcceptAgainBecauseItStarts(t *testing.T) {
+	hosts, engine, upstream := newFleet(t, 1, "when_blind = \"refuse\"\nblind_after = \"1s\"")
+	h := hosts[0]
+	token, _ := upstream.User("Ada")
+	expired := upstream.StackToken(standin.TokenSpec{Lifetime: -time.Minute})
+	e2e.Call(t, h.Socket()).Expect(t, "VERIFY "+token, `OK level=claims .*`)
+	engine.Kill(t)
+	h.await(t, "VERIFY "+token, "ERR unavailable retry-after=1", anyReply)
+	refuses := func(when string) {
+		t.Helper()
+		c := e2e.Call(t, h.Socket())
+		if reply := c.Ask(t, "VERIFY "+token); !strings.HasPrefix(reply, "ERR unavailable retry-after=1") {
+			t.Errorf("%s: %s", when, reply)
+		}
+		c.Expect(t, "VERIFY "+expired, `NO expired`)
+	}
+	h.Write(t, "neonauthd.toml", strings.Replace(readFile(t, h.Config()), "[fleet]\n", "[fleet]\ntimeout = \"60ms\"\n", 1))
+	e2e.Call(t, h.AdminSocket()).Expect(t, "RELOAD", `OK`)
+	refuses("after a reload")
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		_ = h.End(sig) // after SIGKILL always an error
+		h.Process = h.Start(t)
+		refuses(fmt.Sprintf("after a start that followed %v", sig))
+	}
+	e2e.StartEngine(t, strings.TrimSuffix(strings.TrimPrefix(engine.URL, "unix://"), "/engine"))
+	h.await(t, "VERIFY "+token, "OK level=claims", anyReply)
+	h.Stop(t)
+	h.Process = h.Start(t)
+	e2e.Call(t, h.Socket()).Expect(t, "VERIFY "+token, `OK level=claims .*`) // the start has waited until the host hears
+}
+
 // TestAHostJoinsAndLeavesByAReload. If the new table cannot be used, the old one stays in
 // force.
 func TestAHostJoinsAndLeavesByAReload(t *testing.T) {
