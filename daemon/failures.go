@@ -52,6 +52,12 @@ func whyNoProfiles(p *resolve.ProjectState) string {
 	return strings.Join(causes, "; ")
 }
 
+// circuitOf returns the state of the project's two circuits, for profiles and for introspection: of the one that lets
+// less through.
+func circuitOf(p *resolve.ProjectState) upstream.CircuitState {
+	return max(p.Upstream.Circuit, p.Introspection.Circuit)
+}
+
 // misconfigured reports whether something fails now that only the operator can mend.
 func misconfigured(p *resolve.ProjectState) bool {
 	return slices.ContainsFunc(p.Failures, func(f upstream.LastFailure) bool { return !f.Over && f.Meaning == upstream.Misconfigured })

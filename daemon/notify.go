@@ -37,10 +37,10 @@ func (d *Daemon) status() string {
 		default:
 			with++
 		}
-		switch g := p.Upstream; {
-		case g.Circuit != upstream.Closed:
-			failing = append(failing, because(p.Name, "circuit "+g.Circuit.String(), whyNoProfiles(&p)))
-		case !g.RetryUntil.IsZero():
+		switch circuit := circuitOf(&p); {
+		case circuit != upstream.Closed:
+			failing = append(failing, because(p.Name, "circuit "+circuit.String(), whyNoProfiles(&p)))
+		case !p.Upstream.RetryUntil.IsZero(), !p.Introspection.RetryUntil.IsZero():
 			failing = append(failing, because(p.Name, "asked for a pause"))
 		case misconfigured(&p):
 			failing = append(failing, because(p.Name, whyNoProfiles(&p)))
@@ -128,7 +128,7 @@ func (o *observer) check() {
 	o.projects = map[string]projectHealth{}
 	for _, p := range d.projects().List {
 		state := p.State(now)
-		is := projectHealth{p, p.KeysUsable(now), state.Upstream.Circuit}
+		is := projectHealth{p, p.KeysUsable(now), circuitOf(&state)}
 		o.projects[p.Name()] = is
 		was := before[p.Name()]
 		if was.project != p { // nothing is known of a new project

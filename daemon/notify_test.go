@@ -86,6 +86,51 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 	}
 }
 
+// TestAnOutageIsLoggedWithItsCause, of profiles and of introspection, which have a circuit each: once when it begins,
+// and once when it is over.
+func TestAnOutageIsLoggedWithItsCause(t *testing.T) {
+	for name, c := range map[string]struct {
+		project  string
+		endpoint standin.Endpoint
+		token    func(w *liveDaemon) string
+	}{
+		"profiles": {"main", standin.Me, func(w *liveDaemon) string { return w.token() }},
+		"introspection": {"neon", standin.Introspection, func(w *liveDaemon) string {
+			return w.upstream.OpaqueToken(standin.Neon, standin.TokenSpec{Subject: w.user.ID, Session: "sid-1", Client: "checker"})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := introspecting(t, nil)
+			o, told := newObserver(w)
+			token := c.token(w)
+			ask := func() string { return w.dial().Ask("PROFILE project=%s max-age=0 %s", c.project, token) }
+			if reply := ask(); head(reply) != "OK" {
+				t.Fatal(reply)
+			}
+			o.check()
+			w.upstream.Inject(c.endpoint, standin.Fault{Kind: standin.Status, Status: 500})
+			e2e.Until(t, "the circuit is open", func() bool { ask(); return strings.Contains(w.daemon.status(), "circuit open") })
+			o.check()
+			o.check()
+			if got := (*told)[len(*told)-1]; !strings.Contains(got, "profiles fail: "+c.project+" (circuit open; unavailable: status 500)") {
+				t.Errorf("the status is %q", got)
+			}
+			w.upstream.Clear(c.endpoint)
+			w.clock.advance(time.Minute)
+			if reply := ask(); head(reply) != "OK" {
+				t.Fatal(reply)
+			}
+			o.check()
+			o.check()
+			log := w.log.String()
+			fails, over := strings.Count(log, "level=WARN msg=\"upstream fails"), strings.Count(log, "level=INFO msg=\"upstream answers again")
+			if fails != 1 || over != 1 || !strings.Contains(log, "cause=\"unavailable: status 500\"") || strings.Contains(log, token) {
+				t.Errorf("the outage was logged %d times, and its end %d times:\n%s", fails, over, log)
+			}
+		})
+	}
+}
+
 // TestAProjectThatHasNoKeysYetIsNotSaidToHaveOldOnes: a reload gives the project another
 // origin, from which nothing comes.
 func TestAProjectThatHasNoKeysYetIsNotSaidToHaveOldOnes(t *testing.T) {
