@@ -68,6 +68,8 @@ func hold(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
 const okHead = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
+const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: canary\r\n\r\n"
+
 func zipped(size int) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
@@ -81,6 +83,16 @@ func pour(conn net.Conn, chunk string) {
 	b := []byte(chunk)
 	for {
 		if _, err := conn.Write(b); err != nil {
+			return
+		}
+	}
+}
+
+// trickle is pour with a pause before each chunk, much shorter than any timeout.
+func trickle(conn net.Conn, chunk string) {
+	for ticker := time.NewTicker(short / 10); ; <-ticker.C {
+		if _, err := io.WriteString(conn, chunk); err != nil {
+			ticker.Stop()
 			return
 		}
 	}
@@ -105,6 +117,17 @@ func TestHostileAnswersEndInTimeWithoutAVerdict(t *testing.T) {
 		{"endless header", func(c net.Conn) { hear(c); fmt.Fprint(c, okHead); pour(c, "X-More: "+strings.Repeat("x", 1000)+"\r\n") }, false, true},
 		{"endless header line", func(c net.Conn) { hear(c); fmt.Fprint(c, okHead+"X-More: "); pour(c, strings.Repeat("x", 1000)) }, false, true},
 		{"endless interim answers", func(c net.Conn) { hear(c); pour(c, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n") }, false, true},
+		{"endless new protocol", func(c net.Conn) { hear(c); fmt.Fprint(c, switching); pour(c, chunk) }, false, false},
+		{"silent new protocol", func(c net.Conn) { hear(c); fmt.Fprint(c, switching); hold(c) }, false, false},
+		{"new protocol without a name", func(c net.Conn) { hear(c); fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\n\r\n"); hold(c) }, false, false},
+		{"slow interim answers", func(c net.Conn) { hear(c); trickle(c, "HTTP/1.1 100 Continue\r\n\r\n") }, true, true},
+		{"slow header", func(c net.Conn) { hear(c); fmt.Fprint(c, okHead+"X-More: "); trickle(c, "x") }, true, true},
+		{"slow body", func(c net.Conn) { hear(c); fmt.Fprint(c, okHead+"Content-Length: 100000\r\n\r\n"); trickle(c, " ") }, true, true},
+		{"slow body of a denial", func(c net.Conn) {
+			hear(c)
+			fmt.Fprint(c, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 10000\r\n\r\n")
+			trickle(c, " ")
+		}, true, true},
 		{"cut off", func(c net.Conn) { hear(c); fmt.Fprint(c, okHead+"Content-Length: 1000\r\n\r\n{\"id\":") }, false, true},
 		{"cut off between chunks", func(c net.Conn) { hear(c); fmt.Fprint(c, okHead+"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n") }, false, true},
 		{"reset", func(c net.Conn) { hear(c); _ = c.(*net.TCPConn).SetLinger(0) }, false, true},
@@ -248,5 +271,35 @@ func TestDeeplyNestedProfilesAreNotRead(t *testing.T) {
 		} else if err != nil {
 			want(t, err, Unavailable, "")
 		}
+	}
+}
+
+// TestASlowAnswerOverHTTP2EndsInTime, whether its header or its body is slow.
+func TestASlowAnswerOverHTTP2EndsInTime(t *testing.T) {
+	for name, head := range map[string]int{"interim answers": 0, "body of 200": 200, "body of 401": 401, "body of 503": 503} {
+		t.Run(name, func(t *testing.T) {
+			s := serveTLS(t, func(w http.ResponseWriter, r *http.Request) {
+				if head != 0 {
+					w.WriteHeader(head)
+				}
+				ticker := time.NewTicker(short / 10)
+				defer ticker.Stop()
+				for r.Context().Err() == nil {
+					if head == 0 {
+						w.WriteHeader(http.StatusEarlyHints)
+					} else if _, err := io.WriteString(w, " "); err != nil || http.NewResponseController(w).Flush() != nil {
+						return
+					}
+					<-ticker.C
+				}
+			}, nil, true)
+			config := stackConfig(s.URL)
+			config.Transport.Authorities, config.Timeout = pool(s), short
+			_, err := profile(open(t, config))
+			e := want(t, err, Unavailable, "")
+			if e.outcome != failed || head != 503 && !strings.Contains(e.Error(), "in time") {
+				t.Errorf("got %v, counts %v", e, e.outcome == failed)
+			}
+		})
 	}
 }

@@ -40,6 +40,8 @@ func (c *Client) get(ctx context.Context, target string, header http.Header, lim
 
 // send sends one request. A 200 is read up to limit bytes; what is longer, cut off or encoded is a failure.
 // Other answers come back whatever their body: their status and code have to be judged.
+//
+// It ends with ctx, whatever the other side sends.
 func (c *Client) send(ctx context.Context, method, target string, header http.Header, content []byte, limit int) (*answer, *Error) {
 	began := c.config.Now()
 	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(content))
@@ -62,6 +64,10 @@ func (c *Client) send(ctx context.Context, method, target string, header http.He
 	// A body within its limit is read to its end, so the connection can be used again. A longer one costs the
 	// connection: reading on for its sake would let a body that never ends hold up the answer.
 	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		// The body is now the bare connection, and reading from it would not end with ctx.
+		return nil, unusable(response.StatusCode, "the connection changes to another protocol, though nothing asked for that")
+	}
 	got := &answer{status: response.StatusCode, header: response.Header, at: c.heed(response.Header, began)}
 	ok := got.status == http.StatusOK
 	if !ok {
