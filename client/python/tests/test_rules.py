@@ -46,7 +46,6 @@ class WhatPathsAre(unittest.TestCase):
             self.assertFalse(paths.guard(path), path)
         self.assertTrue(Paths(["/*"], []).guard("/anything"))
         self.assertTrue(Paths(["/"], []).guard("/"))
-        self.assertFalse(Paths([], []).guard("/x"))
         both = Paths(["/api/*"], ["/api/open/*"])
         self.assertEqual([both.guard(path) for path in ("/api/x", "/api/open/x", "/Api/open/x", "/API/OPEN/x", "/x")], [True, False, True, True, False])
 
@@ -60,6 +59,13 @@ class WhatPathsAre(unittest.TestCase):
                 guard(cast(Any, None), exclude="/health")
             with self.assertRaises(TypeError):
                 guard(cast(Any, None), include="/health")
+
+    def test_an_include_without_paths_would_guard_nothing(self) -> None:
+        empty: list[Callable[[], Iterable[str]]] = [list, tuple, set, lambda: iter(())]
+        for make in empty:
+            for guard in (wsgi.Guard, asgi.Guard):
+                with self.assertRaisesRegex(ValueError, "include is an empty list"):
+                    guard(cast(Any, None), include=make())
 
     def test_the_path_is_that_of_the_application_behind(self) -> None:
         for path, root, seen in (

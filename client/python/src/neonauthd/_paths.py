@@ -14,6 +14,8 @@ class Paths:
 
     def __init__(self, include: Iterable[str] | None, exclude: Iterable[str]) -> None:
         self._include = None if include is None else _checked("include", include, lenient=True)
+        if self._include is not None and not self._include:
+            raise ValueError("neonauthd: include is an empty list, which guards nothing: leave it out to guard all paths")
         self._exclude = _checked("exclude", exclude, lenient=False)
 
     def guard(self, path: str) -> bool:

@@ -103,7 +103,7 @@ class Guard:
             client.verify.
         lookup: Options of every verify or profile.
         include: The paths that are guarded; default: all. An entry is a path, or a path
-            with "/*" at its end for everything below it.
+            with "/*" at its end for everything below it. An empty list is not valid.
         exclude: The paths that are not guarded; default: none. A path that servers read
             in different ways, such as one with "//", is always guarded.
         places: The places where a request may carry its token, in addition to the

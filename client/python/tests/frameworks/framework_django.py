@@ -195,7 +195,7 @@ class DjangoMiddleware(Cases):
             self.assertEqual(Client().get("/health", **forged).content, b"nobody")
 
     def test_what_is_no_setting_is_said_at_the_start(self) -> None:
-        for wrong in ({"exclud": []}, {"exclude": "/health"}, {"exclude": ["health"]}, {"kinds": ["admin"]}, {"client": FakeAsyncClient()}):
+        for wrong in ({"exclud": []}, {"exclude": "/health"}, {"exclude": ["health"]}, {"include": []}, {"kinds": ["admin"]}, {"client": FakeAsyncClient()}):
             with override_settings(NEONAUTHD=wrong), self.assertRaises(ImproperlyConfigured) as raised:
                 Client().get("/account")
             self.assertRegex(str(raised.exception), "^NEONAUTHD: (?!neonauthd)")
