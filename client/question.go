@@ -97,6 +97,12 @@ type Option struct {
 // option, whose author wanted something from it.
 func (o Option) OnlyForProfile() bool { return o.kind == optMaxAge || o.kind == optFallbackClaims }
 
+// AlwaysUnknown reports whether every lookup with the option is Unknown,
+// whatever the daemon knows: so it is with Heard of less than one second. A
+// program that asks with the same options each time can refuse such an option
+// at its start.
+func (o Option) AlwaysUnknown() bool { return o.kind == optHeard && o.span < time.Second }
+
 type optionKind uint8
 
 const (

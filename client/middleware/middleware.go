@@ -51,7 +51,7 @@ type Guard struct {
 	Client client.Asker
 
 	// Options are passed with every lookup. MaxAge and FallbackClaims need
-	// Profile.
+	// Profile, and Heard needs a second or more.
 	Options []client.Option
 
 	// Profile makes the Guard ask for the user's profile, with Client.Profile
@@ -178,10 +178,14 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 }
 
 // check panics if Options or Require are not valid, before the first request.
-// Verify would ignore the option: a cached verdict would pass for a live one.
+// Verify would ignore an option that is for the profile only: a cached verdict
+// would pass for a live one.
 func (g *Guard) check() {
 	if !g.Profile && slices.ContainsFunc(g.Options, client.Option.OnlyForProfile) {
 		panic("neonauthd: Guard.Options: client.MaxAge or client.FallbackClaims has no effect without the profile: set Profile: true, or leave it out")
+	}
+	if slices.ContainsFunc(g.Options, client.Option.AlwaysUnknown) {
+		panic("neonauthd: Guard.Options: client.Heard of less than a second is never fulfilled, so each request would get 503: give a second or more")
 	}
 	if err := g.Require.Check(); err != nil {
 		panic("neonauthd: Guard.Require: " + err.Error())
