@@ -18,7 +18,8 @@ import (
 func OutliveLog() { signal.Ignore(syscall.SIGPIPE) }
 
 // NewLogger writes one line for each event of at least the given level to w, as
-// name=value, or as a JSON object.
+// name=value, or as a JSON object. A duration is a text with its unit (17µs), and in
+// JSON a number of seconds, as in the access log.
 // Where w is a standard error that the journal reads, each line begins with its
 // priority (sd-daemon(3)), and as text leaves the time to the journal.
 func NewLogger(w io.Writer, level slog.Leveler, asJSON bool) *slog.Logger {
@@ -29,17 +30,15 @@ func NewLogger(w io.Writer, level slog.Leveler, asJSON bool) *slog.Logger {
 func newHandler(w io.Writer, level slog.Leveler, asJSON, journaled bool) slog.Handler {
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: joined}
 	lines := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
-	if asJSON { // time and level belong into the object
+	switch {
+	case asJSON:
+		options.ReplaceAttr = inSeconds
 		lines = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
+	case journaled:
+		options.ReplaceAttr = untimed
 	}
 	if !journaled {
 		return lines(w)
-	}
-	options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-		if !asJSON && len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
-			return slog.Attr{}
-		}
-		return joined(groups, a)
 	}
 	h := &journalHandler{}
 	for i, prefix := range [...]string{"<7>", "<6>", "<4>", "<3>"} {
@@ -57,6 +56,23 @@ func joined(_ []string, a slog.Attr) slog.Attr {
 		a.Value = slog.StringValue(strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return a
+}
+
+// inSeconds is joined, and writes a duration as a number of seconds: JSON has no
+// durations, and slog would write nanoseconds, which nothing in the line says.
+func inSeconds(groups []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.Float64Value(a.Value.Duration().Seconds())
+	}
+	return joined(groups, a)
+}
+
+// untimed is joined, and leaves out time and level of the line, which the journal has.
+func untimed(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
+		return slog.Attr{}
+	}
+	return joined(groups, a)
 }
 
 // journalHandler gives each record to the handler that writes its priority.

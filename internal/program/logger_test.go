@@ -65,3 +65,21 @@ func TestLinesAreJSONWhereThatIsWanted(t *testing.T) {
 		}
 	}
 }
+
+// TestADurationSaysItsUnit: as text it has the unit; in JSON it is a number of
+// seconds, as in the access log.
+func TestADurationSaysItsUnit(t *testing.T) {
+	for _, journaled := range []bool{false, true} {
+		for asJSON, want := range map[bool]string{
+			false: "msg=a within=1m30s g.duration=17µs g.none=0s\n",
+			true:  `"msg":"a","within":90,"g":{"duration":0.000017,"none":0}}` + "\n",
+		} {
+			var out bytes.Buffer
+			log := slog.New(newHandler(&out, slog.LevelInfo, asJSON, journaled)).With("within", 90*time.Second).WithGroup("g")
+			log.Info("a", "duration", 17*time.Microsecond, slog.Duration("none", 0))
+			if got := out.String(); !strings.HasSuffix(got, want) {
+				t.Errorf("journaled %v: %s, want %s", journaled, got, want)
+			}
+		}
+	}
+}
