@@ -297,9 +297,44 @@ func TestASlowAnswerOverHTTP2EndsInTime(t *testing.T) {
 			config.Transport.Authorities, config.Timeout = pool(s), short
 			_, err := profile(open(t, config))
 			e := want(t, err, Unavailable, "")
-			if e.outcome != failed || head != 503 && !strings.Contains(e.Error(), "in time") {
+			if e.outcome != failed || head == 503 && e.Status != 503 || head != 503 && !strings.Contains(e.Error(), "in time") {
 				t.Errorf("got %v, counts %v", e, e.outcome == failed)
 			}
 		})
+	}
+}
+
+// TestAFailureIsJudgedByItsHead, also if its body is slow, cut off or encoded: its Retry-After counts.
+func TestAFailureIsJudgedByItsHead(t *testing.T) {
+	for body, talk := range map[string]func(net.Conn){
+		"whole":           func(c net.Conn) { fmt.Fprint(c, "Content-Length: 2\r\n\r\n{}") },
+		"cut off":         func(c net.Conn) { fmt.Fprint(c, "Content-Length: 100\r\n\r\n{}") },
+		"cut off chunk":   func(c net.Conn) { fmt.Fprint(c, "Transfer-Encoding: chunked\r\n\r\n5\r\nab") },
+		"broken chunk":    func(c net.Conn) { fmt.Fprint(c, "Transfer-Encoding: chunked\r\n\r\ncanary\r\n") },
+		"silent":          func(c net.Conn) { fmt.Fprint(c, "Content-Length: 100\r\n\r\n"); hold(c) },
+		"slow":            func(c net.Conn) { fmt.Fprint(c, "Content-Length: 100000\r\n\r\n"); trickle(c, " ") },
+		"endless":         func(c net.Conn) { fmt.Fprint(c, "\r\n"); pour(c, strings.Repeat("x", 4096)) },
+		"of another code": func(c net.Conn) { fmt.Fprint(c, "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}") },
+	} {
+		for _, status := range []int{408, 425, 429, 500, 503, 599} {
+			t.Run(fmt.Sprintf("%s %d", body, status), func(t *testing.T) {
+				url := raw(t, func(c net.Conn) {
+					hear(c)
+					fmt.Fprintf(c, "HTTP/1.1 %d canary\r\nRetry-After: 60\r\n", status)
+					talk(c)
+				})
+				c := open(t, stackConfig(url))
+				_, err := profile(c)
+				if e := want(t, err, Unavailable, ""); e.Status != status || e.RetryAfter != time.Minute {
+					t.Errorf("status %d, retry after %v: %v", e.Status, e.RetryAfter, e)
+				}
+				_, err = profile(c)
+				refused(t, err)
+				_, err = c.Keyset(context.Background(), Validators{})
+				if e := want(t, err, Unavailable, ""); e.Status != status || e.RetryAfter != time.Minute {
+					t.Errorf("keys: status %d, retry after %v: %v", e.Status, e.RetryAfter, e)
+				}
+			})
+		}
 	}
 }

@@ -17,6 +17,9 @@ import (
 // maxErrorBody bounds the body of an answer other than 200. A longer one is no known error.
 const maxErrorBody = 16 << 10
 
+// drainTime is how long to wait for the body of an answer that is judged by its head.
+const drainTime = 50 * time.Millisecond
+
 // errOverdue is the cause of a context that ended by the Client's own Timeout, and not by its caller's.
 var errOverdue = errors.New("the upstream's time is over")
 
@@ -24,7 +27,7 @@ var errOverdue = errors.New("the upstream's time is over")
 type answer struct {
 	status int
 	header http.Header
-	body   []byte // nil if it was too long for an error, or encoded
+	body   []byte // nil if it was too long for an error, or encoded, or if the head decides
 	at     instants
 }
 
@@ -39,7 +42,8 @@ func (c *Client) get(ctx context.Context, target string, header http.Header, lim
 }
 
 // send sends one request. A 200 is read up to limit bytes; what is longer, cut off or encoded is a failure.
-// Other answers come back whatever their body: their status and code have to be judged.
+// Other answers come back however long their body is: their status and code have to be judged. An answer that is judged
+// by its head alone comes back whatever happens to its body, so that a Retry-After counts even if the rest is lost.
 //
 // It ends with ctx, whatever the other side sends.
 func (c *Client) send(ctx context.Context, method, target string, header http.Header, content []byte, limit int) (*answer, *Error) {
@@ -69,6 +73,10 @@ func (c *Client) send(ctx context.Context, method, target string, header http.He
 		return nil, unusable(response.StatusCode, "the connection changes to another protocol, though nothing asked for that")
 	}
 	got := &answer{status: response.StatusCode, header: response.Header, at: c.heed(response.Header, began)}
+	if headDecides(got.status) {
+		drain(response.Body)
+		return got, nil
+	}
 	ok := got.status == http.StatusOK
 	if !ok {
 		limit = maxErrorBody
@@ -88,6 +96,24 @@ func (c *Client) send(ctx context.Context, method, target string, header http.He
 		return nil, unusable(got.status, "the body is too long")
 	}
 	return got, nil
+}
+
+// headDecides reports whether judgeStatus judges the status, or there is no body with it.
+func headDecides(status int) bool {
+	switch status {
+	case http.StatusOK:
+		return false
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return status < 400 || status >= 500
+}
+
+// drain reads a body to its end, so that the connection can be used again, if the body is short and comes at once.
+func drain(body io.ReadCloser) {
+	late := time.AfterFunc(drainTime, func() { _ = body.Close() })
+	defer late.Stop()
+	_, _ = io.Copy(io.Discard, io.LimitReader(body, maxErrorBody+1))
 }
 
 // errTooLong is what readBody returns for a body over its limit.
