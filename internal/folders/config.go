@@ -1,13 +1,20 @@
 package folders
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 )
+
+// streamTimeout is how long ReadConfig waits for the end of a stream, as of a pipe that a shell
+// has made. People may type into the program that writes it.
+const streamTimeout = time.Minute
 
 // CheckConfig refuses the open file f, found at path, if another user than root or uid can
 // have changed or replaced it: it belongs to that user, its group or all may write to it, or
@@ -66,6 +73,9 @@ func checkContent(path string, info fs.FileInfo, uid int) error {
 
 // ReadConfig reads the file at path, of at most that many bytes, if CheckConfig accepts it
 // for the user of this process. Its errors name the file.
+//
+// It never waits for a named pipe, which it refuses. A pipe that this process has open already, as
+// /dev/stdin or a shell's <(...), is read to its end, for at most a minute.
 func ReadConfig(path string, most int64) ([]byte, error) {
 	return ReadConfigFor(path, most, func([]byte) int { return os.Geteuid() })
 }
@@ -73,12 +83,27 @@ func ReadConfig(path string, most int64) ([]byte, error) {
 // ReadConfigFor is ReadConfig for another user, whom userOf finds by the text. The text has not
 // been judged then.
 func ReadConfigFor(path string, most int64, userOf func(text []byte) (uid int)) ([]byte, error) {
-	f, err := os.Open(path)
+	return readConfig(path, most, userOf, streamTimeout)
+}
+
+func readConfig(path string, most int64, userOf func(text []byte) (uid int), within time.Duration) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a named pipe without a writer must not hold us up
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case info.Mode()&fs.ModeNamedPipe != 0 && !isOpenStream(path):
+		return nil, fmt.Errorf("%s is a named pipe, and must be an ordinary file", path)
+	}
+	_ = f.SetReadDeadline(time.Now().Add(within)) // an ordinary file takes none
 	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, fmt.Errorf("%s has not ended within %s: a pipe must be closed by whoever writes to it", path, within)
+	}
 	if unsafe := CheckConfig(path, f, userOf(text)); unsafe != nil {
 		return nil, unsafe
 	}
@@ -89,4 +114,11 @@ func ReadConfigFor(path string, most int64, userOf func(text []byte) (uid int)) 
 		return nil, fmt.Errorf("%s is larger than %d bytes", path, most)
 	}
 	return text, nil
+}
+
+// isOpenStream reports whether path leads to what a process has open, as /dev/stdin and /dev/fd/3
+// do.
+func isOpenStream(path string) bool {
+	at, err := follow(path, walk{uid: os.Geteuid(), sticky: true, file: true})
+	return err == nil && (strings.HasPrefix(at, "/proc/") || strings.HasPrefix(at, "/dev/fd/")) // macOS has no /proc
 }

@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
@@ -76,6 +78,40 @@ func TestAConfigurationMayComeFromAPipe(t *testing.T) {
 	}
 	defer r.Close()
 	if text, err := ReadConfig(fmt.Sprintf("/dev/fd/%d", r.Fd()), 10); err != nil || string(text) != "text" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// TestAConfigurationIsNoNamedPipe: to open one waits for a writer, without end if there is none.
+func TestAConfigurationIsNoNamedPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.toml")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(when string) {
+		t.Helper()
+		if text, err := ReadConfig(path, 10); err == nil || !strings.Contains(err.Error(), "c.toml is a named pipe") {
+			t.Errorf("%s: %q, %v", when, text, err)
+		}
+	}
+	refused("without a writer")
+	w, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	refused("with a writer")
+}
+
+func TestAPipeThatDoesNotEndIsGivenUp(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	text, err := readConfig(fmt.Sprintf("/dev/fd/%d", r.Fd()), 10, func([]byte) int { return os.Geteuid() }, time.Millisecond)
+	if err == nil || !strings.Contains(err.Error(), "has not ended within 1ms") {
 		t.Errorf("%q, %v", text, err)
 	}
 }
