@@ -33,7 +33,7 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// drainTimeout is how long a stopping daemon waits for lookups in flight.
+// drainTimeout is how long a stopping daemon waits for lookups in flight and for a reload.
 const drainTimeout = 10 * time.Second
 
 // Options are the settings of a daemon that are not in a configuration file.
@@ -112,10 +112,13 @@ type Daemon struct {
 	selfLookups outcomes // lookups of the watchdog and of health checks
 	reloads     outcomes // reloads of the configuration
 
-	mu      sync.Mutex // serialises reloads
+	drain   time.Duration // how long a stop waits for what is in progress
+	reload  chan struct{} // one reload at a time has its place
+	mu      sync.Mutex    // guards what follows; nothing is read from a disk with it
 	running map[*resolve.Project]context.CancelFunc
 	group   sync.WaitGroup // the projects' goroutines
 	life    context.Context
+	patient context.Context // ends when nobody waits any longer for a reload
 }
 
 // New makes a daemon of a validated configuration. It reads the state directory, and
@@ -124,6 +127,8 @@ type Daemon struct {
 func New(cfg config.Config, opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts:    opts.withDefaults(),
+		drain:   drainTimeout,
+		reload:  make(chan struct{}, 1),
 		running: map[*resolve.Project]context.CancelFunc{},
 	}
 	d.leases = lease.New(lease.Options{ // both are called only while connections are served, after openFleet has made d.fleet
@@ -227,7 +232,9 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	if !d.opts.NoFormerRun {
 		d.leases.Start()
 	}
-	d.start(life)
+	patient, giveUp := context.WithCancel(life)
+	defer giveUp()
+	d.start(life, patient)
 	d.group.Go(func() { d.resolver.Run(life) })
 	d.group.Go(func() { d.revocations.Keep(life) })
 	d.group.Go(func() { d.fleet.Run(life) })
@@ -250,10 +257,12 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	health.stopping.Store(true)
 	d.opts.Notify(program.Stopping + "\nSTATUS=answering what is in flight")
 	serving.Wait()
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.drain)
 	defer cancel()
+	context.AfterFunc(drain, giveUp)
 	err := d.server.Drain(drain)
-	d.mu.Lock() // a reload in progress ends first, and none begins after it
+	d.awaitReload(drain)
+	d.mu.Lock()
 	stop()
 	d.mu.Unlock()
 	d.group.Wait()

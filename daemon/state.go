@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -90,11 +91,11 @@ func (o *Options) surroundings(stateDir *statedir.Dir, configDir string) resolve
 	}
 }
 
-// start runs the projects of the first state.
-func (d *Daemon) start(life context.Context) {
+// start runs the projects of the first state. Reloads are waited for until patient ends.
+func (d *Daemon) start(life, patient context.Context) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.life = life
+	d.life, d.patient = life, patient
 	d.sync(d.state.Load())
 }
 
@@ -116,14 +117,64 @@ func (d *Daemon) sync(st *state) {
 	}
 }
 
+var errStopping = errors.New("the daemon is stopping")
+
 // Reload reads the configuration again and puts it in force, as a whole or not at
 // all. It is safe for concurrent use while Run runs.
+//
+// A disk that does not answer can hold up the reading without end. Then Reload returns when a
+// stopping daemon waits no longer, and the goroutine that reads is left behind: the end of the
+// process ends it.
 func (d *Daemon) Reload() error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.life == nil || d.life.Err() != nil {
-		return errors.New("the daemon is stopping")
+	patient := d.patient
+	d.mu.Unlock()
+	if patient == nil || patient.Err() != nil {
+		return errStopping
 	}
+	done := make(chan error, 1)
+	select {
+	case d.reload <- struct{}{}:
+	case <-patient.Done():
+		return errStopping
+	}
+	go func() {
+		defer func() { <-d.reload }()
+		done <- d.reloadAlone()
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-patient.Done():
+		return errStopping
+	}
+}
+
+// awaitReload returns when no reload is in progress, after which none begins, and at the latest
+// when ctx ends.
+func (d *Daemon) awaitReload(ctx context.Context) {
+	select {
+	case d.reload <- struct{}{}:
+		return
+	case <-ctx.Done():
+	}
+	select {
+	case d.reload <- struct{}{}: // the drain has used up the time
+	default:
+		d.opts.Logger.Error("stopping in the middle of a reload: a file of the configuration cannot be read to its end; look at its disk")
+	}
+}
+
+// reloadAlone is Reload for the only reload in progress. A panic is logged without its value, and
+// fails the reload alone.
+func (d *Daemon) reloadAlone() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.counters.Panics.Add(1)
+			d.opts.Logger.Error("a reload failed by a fault of ours; please report this line", "kind", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			err = errors.New("failed by a fault of ours; see the log")
+		}
+	}()
 	if d.opts.Reload == nil {
 		return errors.New(protocol.TextNoFile)
 	}
@@ -143,20 +194,33 @@ func (d *Daemon) Reload() error {
 	if err != nil {
 		return err
 	}
-	d.state.Store(st)
-	change()
-	d.server.SetTerms(st.terms)
-	d.revocations.SetRetention(time.Duration(cfg.RevocationRetention))
-	d.revocations.SetSessionLifetimes(cfg.SessionLifetimes())
-	d.opts.Level.Set(slog.Level(cfg.LogLevel))
-	d.sync(st)
-	d.leases.ForgetAll()
+	if err := d.become(st, change); err != nil {
+		return err
+	}
 	for _, p := range st.terms.Projects.List {
 		if old.named(p.Name()) == p {
 			p.TellUnreadable(cfg.Dir)
 		}
 	}
 	d.tellOfStrays()
+	return nil
+}
+
+// become puts st in force, and the change of the fleet that goes with it.
+func (d *Daemon) become(st *state, change func()) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.life.Err() != nil {
+		return errStopping
+	}
+	d.state.Store(st)
+	change()
+	d.server.SetTerms(st.terms)
+	d.revocations.SetRetention(time.Duration(st.config.RevocationRetention))
+	d.revocations.SetSessionLifetimes(st.config.SessionLifetimes())
+	d.opts.Level.Set(slog.Level(st.config.LogLevel))
+	d.sync(st)
+	d.leases.ForgetAll()
 	return nil
 }
 

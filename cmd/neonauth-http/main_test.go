@@ -2,12 +2,18 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
@@ -82,5 +88,30 @@ func TestTheWebServerHasHalfOfTheProcessors(t *testing.T) {
 		if n := processors(all); n != want {
 			t.Errorf("%d of %d, want %d", n, all, want)
 		}
+	}
+}
+
+// TestAReloadThatHangsHoldsUpNoStop, as on a disk that does not answer.
+func TestAReloadThatHangsHoldsUpNoStop(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close() // until then the file does not end
+	began, err := authrequest.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&out, nil))
+	s := authrequest.New("test", &client.Client{}, began, log, time.Now)
+	f := flags{config: fmt.Sprintf("/dev/fd/%d", r.Fd()), began: began}
+	ctx, stop := context.WithCancel(t.Context())
+	time.AfterFunc(time.Millisecond, stop)
+	f.reload(ctx, s, log)
+	if !strings.Contains(out.String(), `was not reloaded, the old one holds" error="the program is stopping"`) {
+		t.Errorf("the log has %s", out.String())
 	}
 }

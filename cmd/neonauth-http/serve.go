@@ -146,17 +146,18 @@ func (f *flags) untilEnd(ctx context.Context, hup <-chan os.Signal, s *authreque
 			return
 		case <-hup:
 			program.Notify(program.Reloading())
-			f.reload(s, log)
+			f.reload(ctx, s, log)
 			program.Notify(program.Ready)
 		}
 	}
 }
 
 // reload applies the whole configuration file, or nothing of it. Connections
-// and requests in progress keep the settings with which they began.
-func (f *flags) reload(s *authrequest.Service, log *slog.Logger) {
+// and requests in progress keep the settings with which they began. reload returns
+// when ctx ends, also if the file cannot be read to its end because its disk does not answer.
+func (f *flags) reload(ctx context.Context, s *authrequest.Service, log *slog.Logger) {
 	s.Reopen() // in any case: a log file that was moved must not be written to any more
-	set, err := f.next(s)
+	set, err := f.next(ctx, s)
 	if err != nil {
 		s.Kept()
 		log.Error("the configuration was not reloaded, the old one holds", "error", err)
@@ -167,14 +168,25 @@ func (f *flags) reload(s *authrequest.Service, log *slog.Logger) {
 }
 
 // next returns the settings of the configuration file as it is now. The error says why they
-// cannot replace those in force.
-func (f *flags) next(s *authrequest.Service) (*authrequest.Settings, error) {
-	set, err := authrequest.Load(f.config)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.UnsafeLog(); err != nil {
-		return nil, err
+// cannot replace those in force. If ctx ends first, the goroutine that reads is left behind: the end of
+// the process ends it.
+func (f *flags) next(ctx context.Context, s *authrequest.Service) (*authrequest.Settings, error) {
+	var set *authrequest.Settings
+	read := make(chan error, 1)
+	go func() {
+		var err error
+		if set, err = authrequest.Load(f.config); err == nil {
+			err = s.UnsafeLog()
+		}
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if err != nil {
+			return nil, err
+		}
+	case <-ctx.Done():
+		return nil, errors.New("the program is stopping")
 	}
 	if keys := f.began.Fixed(set); len(keys) > 0 {
 		return nil, fmt.Errorf("%s %s", strings.Join(keys, ", "), protocol.TextRestart)
