@@ -76,7 +76,7 @@ func TestADurationSaysItsUnit(t *testing.T) {
 		} {
 			var out bytes.Buffer
 			log := slog.New(newHandler(&out, slog.LevelInfo, asJSON, journaled)).With("within", 90*time.Second).WithGroup("g")
-			log.Info("a", "duration", 17*time.Microsecond, slog.Duration("none", 0))
+			log.Info("a", "duration", 17*time.Microsecond, "none", time.Duration(0))
 			if got := out.String(); !strings.HasSuffix(got, want) {
 				t.Errorf("journaled %v: %s, want %s", journaled, got, want)
 			}
