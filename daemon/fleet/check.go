@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ func Check(ctx context.Context, o Options) []Finding {
 		return []Finding{{Fine, "the engine answers, and wants a password"}, {Unchecked, uncheckedText}}
 	}
 	if err != nil {
-		return []Finding{{Fault, "cannot connect: " + err.Error()}}
+		return []Finding{{Fault, "cannot connect: " + err.Error() + wantsTLS(err, &o)}}
 	}
 	defer e.close()
 	c := &checker{engine: e, o: &o}
@@ -59,6 +60,20 @@ func Check(ctx context.Context, o Options) []Finding {
 		c.say(Unchecked, uncheckedText)
 	}
 	return c.found
+}
+
+// wantsTLS returns what to add to the error if the engine ended a connection without TLS
+// before it had said anything, as a port for TLS does; else "".
+func wantsTLS(err error, o *Options) string {
+	for _, raw := range o.URLs {
+		if where, err := ParseURL(raw); err != nil || where.TLS || where.Socket {
+			return ""
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		return ""
+	}
+	return ": its port may be one for TLS; then write rediss:// into fleet.urls"
 }
 
 // uncheckedText is what Check says without keys.
@@ -106,6 +121,11 @@ func (c *checker) version(ctx context.Context) {
 		c.say(Warning, "the engine does not tell its version to this user (+info in its ACL): it has to be Valkey, or Redis 6.2 or later")
 		return
 	}
+	c.versionIn(info)
+}
+
+// versionIn looks at the engine's answer to INFO, which is foreign text.
+func (c *checker) versionIn(info string) {
 	fields := map[string]string{}
 	for line := range strings.Lines(info) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
@@ -117,12 +137,12 @@ func (c *checker) version(ctx context.Context) {
 		name, version = "Valkey", v
 	}
 	if !newEnough(version) {
-		c.say(Fault, "%s %q is too old: a fleet needs Valkey, or Redis 6.2 or later", name, foreign.Cut(version, maxSaid))
+		c.say(Fault, "%s %s is too old: a fleet needs Valkey, or Redis 6.2 or later", name, foreign.Quoted(version, maxSaid))
 		return
 	}
-	c.say(Fine, "%s %s answers", name, foreign.Cut(version, maxSaid))
+	c.say(Fine, "%s %s answers", name, foreign.Quoted(version, maxSaid))
 	if policy := fields["maxmemory_policy"]; strings.HasPrefix(policy, "allkeys") {
-		c.say(Warning, "the engine's maxmemory-policy %s removes revocations when memory is short: set noeviction, or a volatile-* one", foreign.Cut(policy, maxSaid))
+		c.say(Warning, "the engine's maxmemory-policy %s removes revocations when memory is short: set noeviction, or a volatile-* one", foreign.Quoted(policy, maxSaid))
 	}
 }
 

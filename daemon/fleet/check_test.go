@@ -2,9 +2,11 @@ package fleet
 
 import (
 	"context"
+	"io"
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -108,6 +110,71 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCheckTellsATLSPortFromAPlainOne: an engine takes a handshake for the beginning of a
+// command and waits for its end, or answers it with an error; a port for TLS ends the
+// connection when it reads a command.
+func TestCheckTellsATLSPortFromAPlainOne(t *testing.T) {
+	t.Parallel()
+	const plain = "cannot connect: the engine accepts connections and does not answer in TLS: "
+	for url, want := range map[string]string{
+		"rediss://" + newServer(t).address():                  plain,
+		"rediss://" + answering(t, "-ERR Protocol error\r\n"): plain,
+		"rediss://" + answering(t, ""):                        plain,
+		"redis://" + answering(t, ""):                         "EOF: its port may be one for TLS; then write rediss://",
+	} {
+		all, worst := found(t, options(t, 0, url))
+		for tries := 0; tries < 5 && late(all, want); tries++ {
+			all, worst = found(t, options(t, 0, url))
+		}
+		if !strings.Contains(all, want) || worst != Fault {
+			t.Errorf("%s: found, at worst %d:\n%s\nwant %s", url, worst, all, want)
+		}
+	}
+}
+
+// answering listens, and answers the first bytes of each connection with the text before
+// it ends the connection.
+func answering(t *testing.T, text string) (address string) {
+	t.Helper()
+	ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	var all sync.WaitGroup
+	t.Cleanup(all.Wait)
+	t.Cleanup(func() { _ = ln.Close() })
+	all.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				defer c.Close()
+				_, _ = c.Read(make([]byte, 4096)) // all of it: an unread rest would reset the connection
+				_, _ = io.WriteString(c, text)
+			})
+		}
+	})
+	return ln.Addr().String()
+}
+
+func TestCheckRepeatsTheEnginesWordsInQuotes(t *testing.T) {
+	for info, want := range map[string]string{
+		"redis_version:7.0.\x1b[31m\r\nmaxmemory_policy:allkeys\u202e\r\n": `Redis "7.0.\x1b[31m" answers` + "\n" +
+			`the engine's maxmemory-policy "allkeys\u202e" removes revocations when memory is short: set noeviction, or a volatile-* one`,
+		"redis_version:7.2.4\r\nvalkey_version:5.\x1b[2J\r\n": `Valkey "5.\x1b[2J" is too old: a fleet needs Valkey, or Redis 6.2 or later`,
+		"# Server\r\n": `Redis "" is too old: a fleet needs Valkey, or Redis 6.2 or later`,
+	} {
+		c := &checker{}
+		c.versionIn(info)
+		var texts []string
+		for _, f := range c.found {
+			texts = append(texts, f.Text)
+		}
+		if got := strings.Join(texts, "\n"); got != want {
+			t.Errorf("%q:\n%s\nwant\n%s", info, got, want)
+		}
 	}
 }
 

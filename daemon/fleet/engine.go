@@ -202,6 +202,7 @@ func dialer(o *Options, wrap func(net.Conn) net.Conn) func(context.Context, stri
 		var err error
 		if config != nil {
 			conn, err = (&tls.Dialer{NetDialer: d, Config: config}).DialContext(ctx, network, address)
+			err = withoutTLS(err)
 		} else {
 			conn, err = d.DialContext(ctx, network, address)
 		}
@@ -210,6 +211,21 @@ func dialer(o *Options, wrap func(net.Conn) net.Conn) func(context.Context, stri
 		}
 		return conn, err
 	}
+}
+
+// withoutTLS returns the error of a connection with TLS; errPlain is in it if the engine
+// took the connection and did not answer in TLS. An engine that waits for a command takes
+// the beginning of a handshake for the beginning of one, and says nothing.
+func withoutTLS(err error) error {
+	var connecting *net.OpError
+	var other tls.RecordHeaderError
+	switch {
+	case errors.As(err, &connecting) && connecting.Op == "dial":
+		return err
+	case errors.As(err, &other), errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.EOF):
+		return fmt.Errorf("%w (%w)", errPlain, err)
+	}
+	return err
 }
 
 // boundedConn fails when more is read than one answer may have. It also fails when an
@@ -292,6 +308,7 @@ var (
 	errLoading  = errors.New("the engine is loading its data; it is tried again")
 	errCluster  = errors.New("the cluster does not serve the fleet's slot now")
 	errOld      = errors.New("the engine lacks a command that a fleet needs: it has to be Valkey, or Redis 6.2 or later, with its commands under their names")
+	errPlain    = errors.New("the engine accepts connections and does not answer in TLS: it hangs, or the port in fleet.urls is one without TLS; give its port for TLS (tls-port), or redis:// on this host")
 	errTLS      = errors.New("the engine's certificate is not trusted: see fleet.ca, and the host's name in fleet.urls")
 )
 
@@ -309,7 +326,7 @@ func explain(err error) error {
 		return fmt.Errorf("%w (%w)", errTLS, err)
 	}
 	if _, ok := valkey.IsValkeyErr(err); !ok {
-		if errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded) {
+		if !errors.Is(err, errPlain) && (errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded)) {
 			return fmt.Errorf("the engine does not answer: %w", err)
 		}
 		return err
