@@ -91,7 +91,7 @@ the daemon makes, with its result. It changes nothing in the daemon.
 Exit codes: 0 accepted, 1 rejected, 2 called wrongly, 3 could not tell.`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			text, err := token.One()
+			text, err := token.One(cmd.Context())
 			if err != nil {
 				return err
 			}

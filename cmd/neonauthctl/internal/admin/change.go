@@ -33,7 +33,7 @@ func cover(s *cli.Settings, cmd *cobra.Command, verb protocol.Verb, args []strin
 	case !alone && idFault(cmd, kind, args[1]) != "":
 		return program.Usage(idFault(cmd, kind, args[1]) + " (see " + cmd.CommandPath() + " --help)")
 	case kind == "token":
-		text, err := token.One()
+		text, err := token.One(cmd.Context())
 		if err != nil {
 			return err
 		}

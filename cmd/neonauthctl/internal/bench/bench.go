@@ -104,7 +104,7 @@ func (b *bench) run(ctx context.Context) error {
 	if err := b.check(); err != nil {
 		return err
 	}
-	tokens, err := b.token.Lines()
+	tokens, err := b.token.Lines(ctx)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -39,9 +40,9 @@ func (t *TokenSource) Flag(cmd *cobra.Command) {
 const maxOne = 64 << 10
 
 // One reads a single token: the whole input, without blanks and line ends
-// around it. Empty input is an error of usage.
-func (t *TokenSource) One() (Token, error) {
-	text, err := t.read(maxOne)
+// around it. Empty input is an error of usage. It waits for the input until ctx ends.
+func (t *TokenSource) One(ctx context.Context) (Token, error) {
+	text, err := t.read(ctx, maxOne)
 	if err != nil {
 		return Token{}, err
 	}
@@ -79,10 +80,10 @@ func (t *Token) Refuse() error {
 	return program.Usage("this is no token: " + t.Is + "; " + t.Next)
 }
 
-// Lines reads one token from each line.
-func (t *TokenSource) Lines() ([]string, error) {
+// Lines reads one token from each line. It waits for the input until ctx ends.
+func (t *TokenSource) Lines(ctx context.Context) ([]string, error) {
 	const most = 64 << 20
-	text, err := t.read(most)
+	text, err := t.read(ctx, most)
 	if err != nil {
 		return nil, err
 	}
@@ -105,17 +106,38 @@ func (t *TokenSource) Lines() ([]string, error) {
 	return tokens, nil
 }
 
-func (t *TokenSource) read(most int64) ([]byte, error) {
+// read reads the input. Neither the opening of a pipe nor the reading of a terminal ends with ctx, so
+// a goroutine does both; it is left behind, because the program ends then.
+func (t *TokenSource) read(ctx context.Context, most int64) ([]byte, error) {
+	if t.fromInput() && terminal.IsTerminal(t.Settings.In) {
+		fmt.Fprintln(t.Settings.Err, "neonauthctl: reading the token from the terminal; end with Enter and Ctrl-D")
+	}
+	type result struct {
+		text []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		text, err := t.readAll(most)
+		done <- result{text, err}
+	}()
+	select {
+	case r := <-done:
+		return r.text, r.err
+	case <-ctx.Done():
+		return nil, errors.New("ended before a token was read")
+	}
+}
+
+func (t *TokenSource) readAll(most int64) ([]byte, error) {
 	in := t.Settings.In
-	if t.file != "" && t.file != standardInput {
+	if !t.fromInput() {
 		f, err := os.Open(t.file)
 		if err != nil {
 			return nil, program.Usage(fmt.Sprintf("cannot read the token: %v", err))
 		}
 		defer f.Close()
 		in = f
-	} else if terminal.IsTerminal(in) {
-		fmt.Fprintln(t.Settings.Err, "neonauthctl: reading the token from the terminal; end with Enter and Ctrl-D")
 	}
 	text, err := io.ReadAll(io.LimitReader(in, most))
 	if err != nil {
@@ -123,3 +145,6 @@ func (t *TokenSource) read(most int64) ([]byte, error) {
 	}
 	return text, nil
 }
+
+// fromInput reports whether the token comes from standard input.
+func (t *TokenSource) fromInput() bool { return t.file == "" || t.file == standardInput }

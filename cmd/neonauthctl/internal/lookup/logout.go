@@ -37,7 +37,7 @@ Exit codes: 0 ended, now or before, 1 the logout token is refused, 2 called wron
 		Example: `  neonauthctl logout --project members < logout-token`,
 		Args:    cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			given, err := token.One()
+			given, err := token.One(cmd.Context())
 			if err != nil {
 				return err
 			}

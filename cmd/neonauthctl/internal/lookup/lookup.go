@@ -79,7 +79,7 @@ Exit codes: 0 accepted, 1 rejected, 2 called wrongly, 3 could not tell.`,
 type question func(*client.Client, context.Context, string, ...client.Option) client.Answer
 
 func (l *lookup) run(ctx context.Context, ask question, opts ...client.Option) error {
-	token, err := l.token.One()
+	token, err := l.token.One(ctx)
 	if err != nil {
 		return err
 	}
