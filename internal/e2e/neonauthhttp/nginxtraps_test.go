@@ -110,7 +110,9 @@ func spellingTraps() []trap {
 		{"two readings, not refused", "if ($neonauth_ambiguous) {\n    return 400;", "if ($neonauth_ambiguous) {\n    set $x 1;", "/account;"},
 		{"parameters of a path", `|;|#|\x5c|`, `|#|\x5c|`, "/;/account"},
 		{"backslashes", `|;|#|\x5c|`, `|;|#|`, `/x\..`},
-		{"encoded twice", `|25[0-9a-f][0-9a-f])`, `)`, "/%2561ccount"},
+		{"encoded twice", `|25([0-9a-f]|%(3[0-9]|[46][1-6])){2})`, `)`, "/%2561ccount"},
+		{"encoded twice, the digits too", `25([0-9a-f]|%(3[0-9]|[46][1-6])){2}`, `25[0-9a-f][0-9a-f]`, "/%25%36%31ccount"},
+		{"overlong", `|c[01]|e0%[89]|f0%8|`, `|`, "/%c1%a1ccount"},
 		{"an expression before it", "    " + stricter, "    location ~ \\.php$ {\n        proxy_pass http://app;\n    }\n    " + stricter, "/account/x.php"},
 		{"weaker by beginning", "if ($neonauth_ambiguous) {", "if ($nothing) {", "an application may read /account/..;/x"},
 	}

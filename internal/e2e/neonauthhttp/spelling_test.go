@@ -1,6 +1,8 @@
 package neonauthhttp_test
 
 import (
+	"encoding/hex"
+	"fmt"
 	"net/http"
 	"net/url"
 	"path"
@@ -30,7 +32,7 @@ func (r reading) takes(target string) bool {
 func readings() []reading {
 	return []reading{
 		{"Express", readExpress}, {"Express's parameters", readSegments}, {"Tomcat", readTomcat},
-		{"a file server", readFile}, {"a server that decodes twice", readTwice},
+		{"a file server", readFile}, {"a server that decodes twice", readTwice}, {"a server that takes overlong UTF-8", readOverlong},
 	}
 }
 
@@ -111,6 +113,32 @@ func readTwice(target string) (string, bool) {
 	return readFile(strings.ReplaceAll(decoded, "?", "%3f"))
 }
 
+// readOverlong takes ASCII characters that UTF-8 spells with more bytes than needed, which RFC 3629 forbids: Tomcat did
+// until 2008 (CVE-2008-2938).
+func readOverlong(target string) (string, bool) {
+	before, _, _ := strings.Cut(target, "?")
+	decoded, err := url.PathUnescape(before)
+	if err != nil {
+		return "", false
+	}
+	overlong := regexp.MustCompile(`(?s)%(c[01]|e0%8[01]|f0%80%8[01])%[89ab].`)
+	spelt := overlong.ReplaceAllStringFunc(hexBytes(decoded), func(all string) string {
+		bytes, _ := hex.DecodeString(strings.ReplaceAll(all, "%", ""))
+		last := len(bytes) - 1
+		return fmt.Sprintf("%%%02x", bytes[last-1]<<6&0x7f|bytes[last]&0x3f)
+	})
+	return readFile(spelt)
+}
+
+// hexBytes encodes each byte of a path.
+func hexBytes(path string) string {
+	var all strings.Builder
+	for i := range len(path) {
+		fmt.Fprintf(&all, "%%%02x", path[i])
+	}
+	return all.String()
+}
+
 // resolve merges slashes and resolves dots. It returns false for a path above the root.
 func resolve(p string) (string, bool) {
 	depth := 0
@@ -139,6 +167,11 @@ func spellings() []string {
 		"/%61ccount/", "/%61ccount", "/a%63count/x", "/accoun%74/", "/%61%63%63%6f%75%6e%74/", "/%41ccount/", "/account%2Fx", "/account%2fx", "/%2faccount/", "/%2Faccount",
 		// Encoded twice.
 		"/%2561ccount/", "/accoun%2574", "/account%252fx", "/%252e/account/", "/x/%252e%252e/account/",
+		"/%25%36%31ccount", "/%25%36%31ccount/x", "/%256%31ccount", "/%25%361ccount/", "/%25%34%31ccount", "/accoun%25%37%34", "/account%25%32%66x", "/account%25%32%46x",
+		"/x/%25%32%65%25%32%65/account", "/x/%25%32%65./account/", "/x%25%32%66%25%32%65%25%32%65/account", "/x/..%25%35%63account/", "/x/..%25%35%43account/", "/%25%36%31%25%36%33count/",
+		// UTF-8 that is longer than it has to be.
+		"/%c1%a1ccount", "/%C1%A1ccount/x", "/accoun%c1%b4/", "/x/%c0%ae%c0%ae/account", "/x/%C0%AE%C0%AE%C0%AFaccount", "/x/..%c0%afaccount", "/%c0%afaccount/", "/%e0%81%a1ccount",
+		"/x/..%e0%80%afaccount/", "/%E0%81%A1ccount/", "/%f0%80%81%a1ccount", "/x/%f0%80%80%ae./account", "/\xc1\xa1ccount", "/x/\xc0\xae\xc0\xae/account", "/\xe0\x81\xa1ccount/", "/\xf0\x80\x81\xa1ccount",
 		// Parameters of a path.
 		"/account;/", "/account;", "/account;x=y/z", "/;/account/", "/;x/account", "/x/..;/account/", "/x/..;a=b/account", "/.;/account/", "/account/;", "/account%3b/",
 		"/a;x/../account/", "/%3b/account/", "/login;/../account/", "/login/..;/account/",
@@ -240,7 +273,7 @@ func TestPathsOfApplicationsAreLeftAlone(t *testing.T) {
 		eve := bearing(f.w.StackToken(standin.TokenSpec{Subject: f.w.AddUser(standin.User{Name: "Eve", Email: "eve@example.org"}).ID}))
 		for _, target := range []string{
 			"/", "/?", "/x", "/x/", "/x/y.html", "/accounts", "/accounts/x", "/accounting", "/account-settings", "/account_x", "/account2/x", "/x/account/", "/my/Account",
-			"/.well-known/openid-configuration", "/a..b/c", "/.../x", "/x/.hidden", "/v1.2/x", "/caf%C3%A9", "/caf%c3%a9/x", "/a%20b", "/100%25", "/100%25/x", "/~user", "/%7Euser",
+			"/.well-known/openid-configuration", "/a..b/c", "/.../x", "/x/.hidden", "/v1.2/x", "/caf%C3%A9", "/caf%c3%a9/x", "/a%20b", "/100%25", "/100%25/x", "/50%25-off", "/5%25%20off", "/100%25%C3%A9", "/5%25%3A", "/%25", "/%25%25", "/%25x", "/%25%2b", "/%E0%A4%85", "/%F0%9F%98%80", "/%C2%A0x", "/~user", "/%7Euser",
 			"/@user/x", "/a+b", "/a,b", "/a:b", "/a=b", "/a&b", "/(x)", "/a!b", "/a*b", "/a'b", "/$x", "/a%26b", "/a%3Db", "/a%3Fb", "/a%2Bb", "/%E8%AA%9E", "/login/x", "/Login",
 			"/x?y=1&z=2", "/x?path=/account/", "/x?u=https://evil.example//x", "/x?y=../a;b", "/x?y=%2f%2e%2e%25%00", "/x?y=a%5cb&z=%23", "/x?", "/x??",
 		} {

@@ -121,6 +121,8 @@ func literal(pattern string) string {
 	return string(out)
 }
 
+func hexDigit(n byte) byte { return "0123456789abcdef"[n] }
+
 // respelt returns spellings of base+rest that some kind of application reads as
 // base+rest.
 func respelt(base, rest string) []string {
@@ -131,6 +133,8 @@ func respelt(base, rest string) []string {
 		path, title, strings.ToUpper(path), // case is not looked at: Express, ASP.NET, file systems
 		fmt.Sprintf("/%%%02x%s", first[0], base[2:]+rest), fmt.Sprintf("/%%%02x%s", strings.ToUpper(first)[0], base[2:]+rest), // decoded: nearly all
 		fmt.Sprintf("/%%25%02x%s", first[0], base[2:]+rest), // decoded twice: behind a rewriting rule
+		fmt.Sprintf("/%%25%%%02x%%%02x%s", hexDigit(first[0]>>4), hexDigit(first[0]&0xf), base[2:]+rest),
+		fmt.Sprintf("/%%%02x%%%02x%s", 0xc0|first[0]>>6, 0x80|first[0]&0x3f, base[2:]+rest), // longer than UTF-8 has to be: decoders written by hand
 		base + ";" + rest, base + ";x" + rest, "/;" + path, "/x/..;" + path, "/.;" + path, // cut at ";": servers in Java
 		"/" + path, "/." + path, "/x/.." + path, "/x/%2e%2e" + path, "/x%2f.." + path, // resolved: most
 		`/x\..` + path, "/x%5c.." + path, // "\" is "/": Windows, Tomcat
