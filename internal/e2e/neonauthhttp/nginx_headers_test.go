@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,11 +19,17 @@ import (
 func identityOnly(h http.Header) map[string]string {
 	found := map[string]string{}
 	for name, values := range h {
-		if norm := strings.ReplaceAll(strings.ToLower(name), "_", "-"); strings.HasPrefix(norm, "x-auth-") {
+		if strings.HasPrefix(variable(name), "HTTP_X_AUTH_") {
 			found[name] = strings.Join(values, "|")
 		}
 	}
 	return found
+}
+
+// variable returns the name of the variable that gateway interfaces make of a header: everything but letters and digits
+// is "_".
+func variable(name string) string {
+	return "HTTP_" + strings.ToUpper(regexp.MustCompile("[^A-Za-z0-9]").ReplaceAllString(name, "_"))
 }
 
 // sameIdentity compares identity headers. X-Auth-Age may differ, because the test itself takes time.

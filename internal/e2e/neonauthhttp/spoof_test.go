@@ -14,6 +14,9 @@ func others() []string {
 	return []string{
 		"X-Auth-User", "X-Auth-Role", "X-Auth-Roles", "X-Auth-Groups", "X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Admin", "X-Auth-Image",
 		"x-auth-anything", "X-AUTH-ANYTHING", "X-Auth-", "X-Auth-User-Id-2", "X_Auth_Admin", "X-Auth_Admin", "X_Auth-Admin", "x_auth_admin",
+		// Gateway interfaces make HTTP_X_AUTH_USER_ID of each of these.
+		"X.Auth.User.Id", "X-Auth.User-Id", "X.Auth-User-Id", "X~Auth~User~Id", "X'Auth-User-Id", "X-Auth'User-Id", "X!Auth!User-Id", "X#Auth-User-Id", "X$Auth$User-Id",
+		"X%Auth-User-Id", "X&Auth-User-Id", "X*Auth*User-Id", "X+Auth+User-Id", "X^Auth-User-Id", "X`Auth`User-Id", "X|Auth|User-Id", "X-Auth|User-Id", "X-Auth+User.Id", "X-Auth*User-Id",
 	}
 }
 
@@ -69,6 +72,28 @@ func TestNginxAsksAboutWhatItHandsOn(t *testing.T) {
 	asked, handed := nginxRemoves(t, "ask"), nginxRemoves(t, "identity")
 	if len(asked) <= int(fieldCount) || !slices.Equal(asked, handed) {
 		t.Errorf("neonauth-ask.conf has %v, neonauth-identity.conf has %v", asked, handed)
+	}
+}
+
+// Envoy is not run here. This test applies the pattern of its recipe for headers that neonauth-http must see, to refuse
+// them. Envoy itself refuses names with "_".
+func TestEnvoyAsksAboutForeignIdentityHeaders(t *testing.T) {
+	t.Parallel()
+	found := regexp.MustCompile(`safe_regex: \{ regex: "(.*)" \}`).FindStringSubmatch(recipe(t, "envoy/envoy.yaml"))
+	if found == nil {
+		t.Fatal("the recipe has no pattern")
+	}
+	pattern := regexp.MustCompile("^(?:" + found[1] + ")$")
+	ours := fieldNames()
+	for _, name := range append(others(), ours[:]...) {
+		if !strings.Contains(name, "_") && !pattern.MatchString(strings.ToLower(name)) {
+			t.Errorf("neonauth-http does not see %s", name)
+		}
+	}
+	for _, name := range []string{"x-neonauth-require", "x-neonauth-visitor", "x-authentic", "x-auth"} {
+		if pattern.MatchString(name) {
+			t.Errorf("neonauth-http sees %s", name)
+		}
 	}
 }
 

@@ -15,15 +15,29 @@ const identityPrefix = "X-Auth-"
 // may hold the token, and that a visitor may send.
 func namesItself(h http.Header, carriers string) bool {
 	for name := range h {
-		if len(name) < len(identityPrefix) {
-			continue
-		}
-		// Gateway interfaces (CGI, WSGI, Rack) make the same variable from "-"
-		// and "_".
-		if begin := strings.ReplaceAll(name[:len(identityPrefix)], "_", "-"); strings.EqualFold(begin, identityPrefix) &&
-			!slices.ContainsFunc(strings.Split(carriers, ", "), func(c string) bool { return strings.EqualFold(c, name) }) {
+		if beginsAsOurs(name) && !slices.ContainsFunc(strings.Split(carriers, ", "), func(c string) bool { return strings.EqualFold(c, name) }) {
 			return true
 		}
 	}
 	return false
+}
+
+// beginsAsOurs reports whether a gateway interface (CGI, WSGI, Rack) can make
+// of a header a variable that begins like those of the identity headers, with
+// HTTP_X_AUTH_. Such interfaces make "_" of every character that is no letter
+// and no digit.
+func beginsAsOurs(name string) bool {
+	if len(name) < len(identityPrefix) {
+		return false
+	}
+	for i, want := range []byte(identityPrefix) {
+		if got := name[i]; want == '-' && alphanumeric(got) || want != '-' && got|0x20 != want|0x20 {
+			return false
+		}
+	}
+	return true
+}
+
+func alphanumeric(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 }
