@@ -16,9 +16,11 @@ type Caller struct {
 	GID   *uint32 `toml:"gid"`
 	User  string  `toml:"user"`
 	Group string  `toml:"group"`
-	// Projects are the names of those that the caller may ask about. Empty: all.
+	// Projects are the names of those that the caller may ask about. Nil: all. An empty
+	// list, which is not nil, is refused: it may come from a template's empty variable.
 	Projects []string `toml:"projects"`
-	// Levels are protocol.LevelClaims and protocol.LevelProfile. Empty: both.
+	// Levels are protocol.LevelClaims and protocol.LevelProfile. Nil: both. An empty list is
+	// refused.
 	Levels []string `toml:"levels"`
 	// Withhold are members of the profile that the caller does not get: paths of names,
 	// joined by dots.
@@ -32,6 +34,12 @@ type Caller struct {
 func (r *Caller) validate(c *Config, report reporter) {
 	if named := count(r.UID != nil, r.GID != nil, r.User != "", r.Group != ""); named != 1 {
 		report("uid", "exactly one of uid, gid, user and group must be given")
+	}
+	if r.Projects != nil && len(r.Projects) == 0 {
+		report("projects", "must name a project: leave the key out if the caller may ask about all")
+	}
+	if r.Levels != nil && len(r.Levels) == 0 {
+		report("levels", "must be %q, %q or both: leave the key out for both", protocol.LevelClaims, protocol.LevelProfile)
 	}
 	for _, name := range r.Projects {
 		if !slices.ContainsFunc(c.Projects, func(p Project) bool { return p.Name == name }) {
