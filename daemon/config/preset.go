@@ -163,7 +163,7 @@ func checkStack(p *Project, report reporter) {
 	case p.ProjectID == "":
 		report("project_id", "is required for preset \"stack\": the id shown on the project's page")
 	case !upstream.IsProjectID(p.ProjectID):
-		report("project_id", "must be the id shown on the project's page, of at most 128 letters, digits and hyphens")
+		report("project_id", "must be the id shown on the project's page, of at most 128 letters, digits, \"-\" or \"_\"")
 	}
 	if len(p.Audiences) > 0 {
 		report("audiences", "cannot be set for preset \"stack\": they follow from project_id and allow")

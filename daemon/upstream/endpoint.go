@@ -145,7 +145,7 @@ func derive(config Config) (endpoints, error) {
 	switch config.Preset {
 	case Stack:
 		if !IsProjectID(config.ProjectID) {
-			return endpoints{}, errors.New("project_id: must be the project's id, letters, digits and hyphens, as shown in its settings")
+			return endpoints{}, errors.New("project_id: must be the id shown on the project's page, of at most 128 letters, digits, \"-\" or \"_\"")
 		}
 		e.profile = root + "/api/v1/users/me"
 	case Neon:
@@ -192,7 +192,7 @@ func (e endpoints) override(config Config) (endpoints, error) {
 }
 
 // IsProjectID tells whether id can be that of a project of Stack, and may stand in a path and a header as it is: UUIDs,
-// and the literal "internal".
+// and the literal "internal". It takes 1 to 128 letters, digits, "-" and "_".
 func IsProjectID(id string) bool {
 	if id == "" || len(id) > 128 {
 		return false
