@@ -38,7 +38,7 @@ func Decode(text []byte, into any, manual string) error {
 	if err := toml.Unmarshal(text, &raw); err != nil {
 		return explain(unquoted(text, err), of, manual)
 	}
-	if err := checkQuoted("", raw, of); err != nil {
+	if err := checkQuoted(text, raw, of); err != nil {
 		return err
 	}
 	d := toml.NewDecoder(bytes.NewReader(text))
@@ -237,41 +237,6 @@ func elsewhere(name string, of, not reflect.Type) string {
 		}
 	}
 	return ""
-}
-
-// checkQuoted reports values that are written without quotes but need them: the decoder
-// would take leeway = 5 for five nanoseconds. table is the decoded table for a struct of
-// type of.
-func checkQuoted(where string, table map[string]any, of reflect.Type) error {
-	var all []error
-	for f := range of.Fields() {
-		key := f.Tag.Get("toml")
-		value, there := table[key]
-		if !there {
-			continue
-		}
-		switch value := value.(type) {
-		case string:
-		case map[string]any:
-			if f.Type.Kind() == reflect.Struct {
-				all = append(all, checkQuoted(where+key+".", value, f.Type))
-			}
-		case []any:
-			if f.Type.Kind() != reflect.Slice || f.Type.Elem().Kind() != reflect.Struct {
-				continue
-			}
-			for n, one := range value {
-				if inner, ok := one.(map[string]any); ok {
-					all = append(all, checkQuoted(fmt.Sprintf("%s %d: ", key, n+1), inner, f.Type.Elem()))
-				}
-			}
-		default:
-			if isValue(f.Type) {
-				all = append(all, fmt.Errorf("%s%s: must be in quotes: %s", where, key, wants(f.Type, toml.Key{key})))
-			}
-		}
-	}
-	return errors.Join(all...)
 }
 
 // maxShown bounds how much of a key is repeated, in bytes.

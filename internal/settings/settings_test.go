@@ -21,6 +21,7 @@ func (s *size) UnmarshalText(text []byte) error {
 
 type file struct {
 	Socket string `toml:"socket"`
+	Level  size   `toml:"level"`
 	Limits struct {
 		Connections int  `toml:"connections"`
 		Size        size `toml:"size"`
@@ -44,23 +45,33 @@ func TestEachFaultNamesItsPlaceAndWhatWouldBeRight(t *testing.T) {
 		"\ufeffsocket = 'a'": "",
 		"[limits]\nconnections = 3\nsize = '3B'\n[[project]]\nname = 'a'\nuid = 3": "",
 
-		"sokcet = 'a'":                  `line 1, column 1: unknown key "sokcet"; did you mean "socket"?`,
-		"-=1\nDir = 'a'":                "line 1, column 1: unknown key \"-\"; see manual(5) for the list\nline 2, column 1: unknown key \"Dir\"; see manual(5) for the list",
-		"connections = 3":               `line 1, column 1: unknown key "connections"; it belongs under [limits]`,
-		"issuers = ['a']":               `line 1, column 1: unknown key "issuers"; it belongs under [[project]]`,
-		"[limits]\nsocket = 'a'":        `line 2, column 1: unknown key "limits.socket"; it belongs before the first table`,
-		"[[projects]]\nname='a'":        `line 1, column 3: unknown key "projects"; did you mean "project"?`,
-		"[[project]]\nisuers=[]":        `line 2, column 1: unknown key "project.isuers"; did you mean "issuers"?`,
-		"colour = 'red'":                `line 1, column 1: unknown key "colour"; see manual(5) for the list`,
-		"[a.b]\nc=1":                    `line 1, column 2: unknown key "a.b"; see manual(5) for the list`,
-		"socket = 3":                    "line 1, column 10: socket: must be a text in quotes",
-		"limits = 3":                    "line 1, column 10: limits: must be a table: [limits], once, and its keys below",
-		"[[limits]]":                    "line 1, column 3: limits: must be a table: [limits], once, and its keys below",
-		"project = 3":                   "line 1, column 11: project: must be a table with two brackets: [[project]], and its keys below",
-		"limits.connections='3'":        "line 1, column 20: limits.connections: must be a whole number, without quotes",
-		"[limits]\nsize='4B'":           `line 2, column 6: limits.size: must be a size such as "3B"`,
-		"[limits]\nsize=3":              `limits.size: must be in quotes: a size such as "3B"`,
-		"[[project]]\nsize=true":        `project 1: size: must be in quotes: a size such as "3B"`,
+		"sokcet = 'a'":                    `line 1, column 1: unknown key "sokcet"; did you mean "socket"?`,
+		"-=1\nDir = 'a'":                  "line 1, column 1: unknown key \"-\"; see manual(5) for the list\nline 2, column 1: unknown key \"Dir\"; see manual(5) for the list",
+		"connections = 3":                 `line 1, column 1: unknown key "connections"; it belongs under [limits]`,
+		"issuers = ['a']":                 `line 1, column 1: unknown key "issuers"; it belongs under [[project]]`,
+		"[limits]\nsocket = 'a'":          `line 2, column 1: unknown key "limits.socket"; it belongs before the first table`,
+		"[[projects]]\nname='a'":          `line 1, column 3: unknown key "projects"; did you mean "project"?`,
+		"[[project]]\nisuers=[]":          `line 2, column 1: unknown key "project.isuers"; did you mean "issuers"?`,
+		"colour = 'red'":                  `line 1, column 1: unknown key "colour"; see manual(5) for the list`,
+		"[a.b]\nc=1":                      `line 1, column 2: unknown key "a.b"; see manual(5) for the list`,
+		"socket = 3":                      "line 1, column 10: socket: must be a text in quotes",
+		"limits = 3":                      "line 1, column 10: limits: must be a table: [limits], once, and its keys below",
+		"[[limits]]":                      "line 1, column 3: limits: must be a table: [limits], once, and its keys below",
+		"project = 3":                     "line 1, column 11: project: must be a table with two brackets: [[project]], and its keys below",
+		"limits.connections='3'":          "line 1, column 20: limits.connections: must be a whole number, without quotes",
+		"[limits]\nsize='4B'":             `line 2, column 6: limits.size: must be a size such as "3B"`,
+		"[limits]\nsize=3":                `line 2, column 1: limits.size: must be in quotes: a size such as "3B"`,
+		"[limits]\nsize=nan":              `line 2, column 1: limits.size: must be in quotes: a size such as "3B"`,
+		"\n limits . 'size' = 2020-01-01": `line 2, column 2: limits.size: must be in quotes: a size such as "3B"`,
+		// The decoder does not tell where the keys of a table in braces are, nor in which table.
+		"level = 3\nlimits = { size = 3, level = '3B' }": `level: must be in quotes: a size such as "3B"` + "\n" + `limits.size: must be in quotes: a size such as "3B"`,
+		"limits = { size = 3 }":                          `limits.size: must be in quotes: a size such as "3B"`,
+		"[limits]\nsize=['3B']":                          `line 2, column 6: limits.size: must be a size such as "3B"`,
+		"[[project]]\nsize=true":                         `line 2, column 1: project 1: size: must be in quotes: a size such as "3B"`,
+		"[[project]]\nsize=1\nname='a\u00e9'\n[limits]\nsize='3B'\n[[project]]\nsize='3B'\n[[project]]\n[[project]]\non=1\nsize=0\nsise='3B'": "line 2, column 1: project \"a\\u00e9\": size: must be in quotes: a size such as \"3B\"\n" +
+			"line 11, column 1: project 4: size: must be in quotes: a size such as \"3B\"",
+		"project = [{ size = 3 }, { name = 'b', size = 4 }]": "project 1: size: must be in quotes: a size such as \"3B\"\n" +
+			"project \"b\": size: must be in quotes: a size such as \"3B\"",
 		"[[project]]\nissuers=''":       `line 2, column 9: project.issuers: must be a list of texts, such as ["a", "b"]`,
 		"[[project]]\nissuers=[3]":      `line 2, column 10: project.issuers: must be a list of texts, such as ["a", "b"]`,
 		"[[project]]\nrate='3'":         "line 2, column 6: project.rate: must be a number, without quotes",
