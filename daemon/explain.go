@@ -3,6 +3,8 @@ package daemon
 import (
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/membership"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -54,8 +56,11 @@ func (a *admin) explain(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 	if r.NArgs != 1 {
 		return protocol.Reply{}, serve.BadRequest("takes one token as its argument")
 	}
-	now := a.daemon.opts.Now()
+	now, hearing := a.daemon.opts.Now(), a.daemon.fleet.Hearing()
 	is := a.daemon.resolver.Explain(&resolve.Lookup{Project: p, Token: r.Args[0]})
+	if hearing.InFleet {
+		explainHearing(hearing, &is)
+	}
 	x := explanation{
 		Outcome:  is.Outcome.Status().Name(),
 		Reason:   is.Outcome.Word(),
@@ -80,4 +85,23 @@ func (a *admin) explain(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 		x.Cache.Age = &age
 	}
 	return object(x)
+}
+
+// explainHearing adds how this host hears its fleet. A host that has not heard it for
+// too long withholds an acceptance, and no rejection.
+func explainHearing(h membership.Hearing, is *resolve.Explanation) {
+	c := resolve.Check{Name: "fleet", Result: keyset.Passed, Detail: "this host hears its fleet"}
+	if h.Blind {
+		c.Detail = "this host has not heard its fleet for " + h.Age.Truncate(time.Second).String() + ": what other hosts have revoked since is not in force here"
+	}
+	switch {
+	case !h.Withholds(0):
+	case is.Outcome.Status() == protocol.OK:
+		c.Result, is.Outcome = keyset.Failed, resolve.Unheard().Outcome
+		c.Detail += ", so it accepts nothing (when_blind)"
+	default:
+		c.Result = keyset.NotReached
+		c.Detail += ", so it would not accept either (when_blind)"
+	}
+	is.Checks = append(is.Checks, c)
 }

@@ -228,6 +228,9 @@ const (
 	TextNoProject = "this caller may not ask about this project"
 )
 
+// TextUnheard is the text of ERR unavailable to a lookup whose token would be accepted if the daemon had heard its fleet.
+const TextUnheard = "this host has not heard its fleet for too long, so a revocation may be missing"
+
 // Names of fields in replies.
 const (
 	// FieldLevel is what was established: [LevelClaims] or [LevelProfile]. In the reply to LEVEL: the log level.

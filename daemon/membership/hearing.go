@@ -25,6 +25,13 @@ type Hearing struct {
 	Age time.Duration
 }
 
+// Withholds reports whether this host may accept nothing now, because it has not heard
+// its fleet for too long: for itself, or for a lookup that wants it to have heard the
+// fleet within that time; 0: the lookup does not.
+func (h Hearing) Withholds(within time.Duration) bool {
+	return h.InFleet && (h.Refuses || within > 0 && (!h.Ever || h.Age > within))
+}
+
 // Hearing returns the Hearing of this host. It takes no lock. Without a fleet it
 // costs one load.
 func (m *Member) Hearing() Hearing {

@@ -65,10 +65,17 @@ func printObject(s *cli.Settings, object []byte) error {
 // explained is what this program reads of a daemon's explanation.
 type explained struct {
 	Outcome, Reason string
+	Checks          []struct{ Check, Result string }
 	SameKeys        *struct {
 		Outcome, Reason string
 		HTTP            int
 	} `json:"same_keys"`
+}
+
+// unheard reports whether the daemon does not accept the token because it has not heard
+// its fleet for too long.
+func (e *explained) unheard() bool {
+	return slices.ContainsFunc(e.Checks, func(c struct{ Check, Result string }) bool { return c.Check == "fleet" && c.Result == "fail" })
 }
 
 // explain prints an explanation. The outcome for the token is the exit code.
@@ -120,6 +127,8 @@ func withAdvice(object []byte, said explained, looks credential.Finding) ([]byte
 		// The daemon's keys may be fine: the answer is unknown because explain asks nobody.
 		rejected(same.Reason)
 		add.Next = fmt.Sprintf("a lookup fetches the key set first; if it has the same keys, the token is rejected as %s (HTTP %d): %s", same.Reason, same.HTTP, add.Next)
+	case said.unheard():
+		add.Next = advice.Unavailable(protocol.TextUnheard)
 	default:
 		add.Next = advice.Unknown(protocol.Code(said.Reason))
 	}

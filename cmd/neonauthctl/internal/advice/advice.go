@@ -108,6 +108,14 @@ func Forbidden(text string) string {
 	return Unknown(protocol.CodeForbidden)
 }
 
+// Unavailable is Unknown for CodeUnavailable, of which the daemon said text.
+func Unavailable(text string) string {
+	if text == protocol.TextUnheard {
+		return "the upstream is not the cause: this host accepts nothing before it hears its fleet again; see that it reaches the engine of [fleet]: neonauthctl fleet shows since when it has not heard the others, and the daemon's log (journalctl -u neonauthd) why"
+	}
+	return Unknown(protocol.CodeUnavailable)
+}
+
 // Logout returns what to do about a logout token that is refused for this
 // reason.
 func Logout(reason protocol.Reason) string {

@@ -101,8 +101,13 @@ func (s *Settings) meantProject(code protocol.Code, otherwise string) string {
 // code of err.
 func (s *Settings) Unknown(code protocol.Code, err error) string {
 	var reply *client.ReplyError
-	if code == protocol.CodeForbidden && errors.As(err, &reply) {
-		return advice.Forbidden(reply.Text)
+	if errors.As(err, &reply) {
+		switch code { //nolint:exhaustive // the others have one advice each
+		case protocol.CodeForbidden:
+			return advice.Forbidden(reply.Text)
+		case protocol.CodeUnavailable:
+			return advice.Unavailable(reply.Text)
+		}
 	}
 	return s.meantProject(code, advice.Unknown(code))
 }
