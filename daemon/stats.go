@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -27,6 +28,7 @@ type statsReport struct {
 	Revocations int64             `json:"revocations"`
 	Unsaved     bool              `json:"revocations_unsaved"`
 	AccessLog   accessStats       `json:"access_log"`
+	Fleet       *fleetStats       `json:"fleet,omitempty"`
 	Panics      uint64            `json:"panics"`
 	Projects    []projectStats    `json:"projects"`
 }
@@ -89,6 +91,16 @@ type projectStats struct {
 	Introspection *introspectionStats `json:"introspection,omitempty"`
 }
 
+// fleetStats is how this host hears its fleet, and how the hosts agree.
+type fleetStats struct {
+	Connected bool  `json:"connected"`
+	Refuses   bool  `json:"refuses"`
+	Heard     int64 `json:"heard"`
+	Hosts     int   `json:"hosts"`
+	Silent    int   `json:"silent"`
+	Disagree  int64 `json:"disagree"`
+}
+
 type introspectionStats struct {
 	Calls      uint64 `json:"calls"`
 	Active     uint64 `json:"active"`
@@ -138,6 +150,7 @@ func (d *Daemon) report() statsReport {
 		Revocations: int64(d.revocations.Len()),
 		Unsaved:     d.revocations.Unsaved(),
 		AccessLog:   accessStats{d.access.Written(), d.access.Lost()},
+		Fleet:       fleetStatsOf(d.fleet.Fleet()),
 		Panics:      d.counters.Panics.Load(),
 		Projects:    []projectStats{},
 	}
@@ -154,6 +167,19 @@ func (d *Daemon) report() statsReport {
 	}
 	for _, p := range d.projects().List {
 		out.Projects = append(out.Projects, projectReport(p.State(now), now))
+	}
+	return out
+}
+
+// fleetStatsOf returns the statistics of the fleet; nil if there is no fleet.
+func fleetStatsOf(f *fleet.Fleet) *fleetStats {
+	if f == nil {
+		return nil
+	}
+	s := f.Stats()
+	out := &fleetStats{Connected: s.Connected, Refuses: f.Refuses(), Heard: -1, Hosts: s.Hosts, Silent: s.Silent, Disagree: int64(s.Disagree / time.Second)}
+	if s.Heard >= 0 {
+		out.Heard = int64(s.Heard / time.Second)
 	}
 	return out
 }

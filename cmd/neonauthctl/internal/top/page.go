@@ -160,6 +160,10 @@ func (i *interval) faults(s style) []row {
 	if i.now.Unsaved {
 		rows = append(rows, row{spans: []span{{s.text("a revocation is not saved: mend the state directory and repeat it", true), true}}})
 	}
+	_, sentences := i.now.Fleet.trouble()
+	for _, text := range sentences {
+		rows = append(rows, row{spans: []span{{s.text(text, true), true}}})
+	}
 	add(i.now.Panics, "panics %d: please report what the log says of them")
 	add(i.now.AccessLog.Lost, "access log: lines that could not be written: %d; the log says why")
 	return rows

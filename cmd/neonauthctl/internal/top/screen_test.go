@@ -117,6 +117,13 @@ func TestWhatIsWrongStandsOut(t *testing.T) {
 		"turned away":      {func(s *stats) { s.Connections.Refused = 70 }, "7.0", "refused"},
 		"lost lines":       {func(s *stats) { s.AccessLog.Lost = 70 }, "access log: lines that could not be written: 70", "access-log"},
 		"not saved":        {func(s *stats) { s.Unsaved = true }, "a revocation is not saved", "unsaved"},
+		"a fleet":          {func(s *stats) { s.Fleet = &fleetStats{Connected: true} }, "", ""},
+		"refusing":         {func(s *stats) { s.Fleet = &fleetStats{Refuses: true, Heard: 70} }, "fleet: not heard for 1m10s, so this host accepts nothing", "fleet:refuses"},
+		"refusing since":   {func(s *stats) { s.Fleet = &fleetStats{Refuses: true, Heard: -1} }, "fleet: not heard yet, so this host accepts nothing", "fleet:refuses"},
+		"blind":            {func(s *stats) { s.Fleet = &fleetStats{Heard: 7} }, "fleet: not heard for 7s: what other hosts", "fleet:blind"},
+		"silent hosts":     {func(s *stats) { s.Fleet = &fleetStats{Connected: true, Silent: 2} }, "fleet: hosts that are not heard and may be accepting: 2", "fleet:silent"},
+		"a short while":    {func(s *stats) { s.Fleet = &fleetStats{Connected: true, Disagree: mostDisagreement} }, "", ""},
+		"disagreement":     {func(s *stats) { s.Fleet = &fleetStats{Connected: true, Disagree: 90} }, "fleet: a host has kept other revocations than this one for 1m30s", "fleet:disagrees"},
 		"panics":           {func(s *stats) { s.Panics = 70 }, "panics 70", "panics"},
 	} {
 		look := func(n int) *look {

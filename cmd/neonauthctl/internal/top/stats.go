@@ -2,6 +2,7 @@ package top
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -43,7 +44,46 @@ type stats struct {
 	Revocations int64
 	Unsaved     bool `json:"revocations_unsaved"`
 	Panics      uint64
+	Fleet       *fleetStats // nil: no fleet
 	Projects    []projectStats
+}
+
+type fleetStats struct {
+	Connected, Refuses bool
+	Heard              int64 // seconds; -1: never
+	Silent, Disagree   int64
+}
+
+// mostDisagreement is for how many seconds the hosts of a fleet may keep different marks
+// before something is wrong; the alert has the same bound.
+const mostDisagreement = 30
+
+// trouble returns what is wrong with the fleet: a word and a sentence each. A nil
+// fleetStats has no trouble.
+func (f *fleetStats) trouble() (words, sentences []string) {
+	if f == nil {
+		return nil, nil
+	}
+	add := func(word, sentence string) {
+		words, sentences = append(words, "fleet:"+word), append(sentences, "fleet: "+sentence)
+	}
+	since := "not heard for " + ago(f.Heard)
+	if f.Heard < 0 {
+		since = "not heard yet"
+	}
+	switch {
+	case f.Refuses:
+		add("refuses", since+", so this host accepts nothing: neonauthctl fleet")
+	case !f.Connected:
+		add("blind", since+": what other hosts have revoked since is not in force here: neonauthctl fleet")
+	}
+	if f.Silent > 0 {
+		add("silent", fmt.Sprintf("hosts that are not heard and may be accepting: %d: neonauthctl fleet names them", f.Silent))
+	}
+	if f.Disagree > mostDisagreement {
+		add("disagrees", "a host has kept other revocations than this one for "+ago(f.Disagree)+": neonauthctl fleet names it")
+	}
+	return words, sentences
 }
 
 type projectStats struct {
@@ -114,6 +154,8 @@ func (i *interval) wrong() []string {
 		{"panics", i.now.Panics > 0},
 		{"unsaved", i.now.Unsaved},
 	})
+	words, _ := i.now.Fleet.trouble()
+	all = append(all, words...)
 	for n := range i.now.Projects {
 		p := &i.now.Projects[n]
 		for _, word := range i.trouble(p) {
