@@ -122,9 +122,17 @@ func TestMetricsAreThoseOfTheList(t *testing.T) {
 // fleetOfOne returns the table of a fleet whose engine belongs to this test.
 func fleetOfOne(t testing.TB) config.Fleet {
 	t.Helper()
+	f, _ := fleetAndEngine(t)
+	return f
+}
+
+// fleetAndEngine is fleetOfOne for a test that ends the engine.
+func fleetAndEngine(t testing.TB) (config.Fleet, *e2e.Engine) {
+	t.Helper()
 	folder := e2e.NewFolder(t)
 	folder.Write(t, "fleet-key", fleet.GenerateKey()+"\n")
-	return config.Fleet{Name: "test", URLs: []string{e2e.StartEngine(t, folder.Dir).URL}, Keys: []string{folder.Path("fleet-key")}}
+	engine := e2e.StartEngine(t, folder.Dir)
+	return config.Fleet{Name: "test", URLs: []string{engine.URL}, Keys: []string{folder.Path("fleet-key")}}, engine
 }
 
 func (w *liveDaemon) awaitFleet(t testing.TB) {

@@ -163,6 +163,7 @@ func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed
 	}
 	o := &observer{daemon: d, told: d.status()}
 	d.group.Go(func() { o.run(ctx) })
+	d.group.Go(func() { d.watchHearing(ctx) })
 	return h
 }
 

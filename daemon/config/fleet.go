@@ -57,7 +57,7 @@ type Fleet struct {
 	// Empty: the name of the host.
 	Host string `toml:"host"`
 	// WhenBlind is WhenBlindServe or WhenBlindRefuse: what happens when the fleet has not been
-	// heard for BlindAfter. Only WhenBlindRefuse looks at BlindAfter.
+	// heard for BlindAfter. With WhenBlindServe it is only logged.
 	WhenBlind  string   `toml:"when_blind"`
 	BlindAfter Duration `toml:"blind_after"`
 	// Timeout is how long a lookup waits for the engine before it fetches a profile. 0 is out
