@@ -78,7 +78,9 @@ func TestStatusTellsWhatChanges(t *testing.T) {
 	w.clock.advance(keyring.Lifetime + time.Second)
 	o.check()
 	o.check()
-	if got := (*told)[len(*told)-1]; !strings.HasPrefix(got, "STATUS=0 of 3 projects have keys; without keys: main, neon, oidc") {
+	// A project whose keys were fetched again in vain meanwhile is named with the cause.
+	agedOut := regexp.MustCompile(`^STATUS=0 of 3 projects have keys; without keys: main( \([^)]*\))?, neon( \([^)]*\))?, oidc( \([^)]*\))?(;|$)`)
+	if got := (*told)[len(*told)-1]; !agedOut.MatchString(got) {
 		t.Errorf("told %q", got)
 	}
 	if n := strings.Count(w.log.String(), "keys too old to verify with"); n != 3 {
