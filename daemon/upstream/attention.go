@@ -50,7 +50,7 @@ func (e *Error) next() string {
 		return "see what answers in the upstream's place, or between it and this host"
 	case e.act == actIntrospect:
 		return "tokens are answered misconfigured; check the client's id and secret in [project.introspection], then reload (a systemd credential is delivered anew by a restart only)"
-	case e.Code != "" || e.Local:
+	case e.Code != "" || e.Local && !e.earlier:
 		return "profiles are answered misconfigured, claims are still verified; mend project_id or the server key, then reload (a systemd credential is delivered anew by a restart only)"
 	default:
 		return "see that base_url is right, and that nothing answers in the upstream's place"

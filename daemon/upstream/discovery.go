@@ -10,18 +10,21 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
-// How long a discovery document is good for, and how soon after a failed refresh the next one may follow.
+// How long a discovery document is good for, and how soon after a failed refresh the next one may follow. While none was found, the pauses are those after a 429.
 const (
 	discoveryFresh = time.Hour
 	discoveryPause = time.Minute
 )
 
 // discovery finds an issuer's endpoints (OpenID Connect Discovery 1.0 section 4) and remembers them. While a
-// later refresh fails, it continues to use the endpoints that it has found before.
+// later refresh fails, it continues to use the endpoints that it has found before. A failure is remembered too: otherwise
+// each lookup would ask for a document that is not there, past all budgets.
 type discovery struct {
-	turn  chan struct{} // holds one element while nobody fetches; guards the fields below
-	found document
-	next  time.Time // when found has to be fetched again
+	turn     chan struct{} // holds one element while nobody fetches; guards the fields below
+	found    document
+	next     time.Time // nothing is fetched before
+	failure  *Error    // of the last fetch, if no document was ever found; nil otherwise
+	failures int       // in a row
 }
 
 // document holds the members of a discovery document that are used. Endpoints that are absent or may not be asked are
@@ -34,7 +37,7 @@ func newDiscovery() *discovery {
 	return d
 }
 
-// find returns the issuer's document. One caller fetches, the others wait for it.
+// find returns the issuer's document. One caller fetches, the others wait for it, and share its failure.
 func (d *discovery) find(ctx context.Context, c *Client) (document, *Error) {
 	select {
 	case <-d.turn:
@@ -43,19 +46,49 @@ func (d *discovery) find(ctx context.Context, c *Client) (document, *Error) {
 	}
 	defer func() { d.turn <- struct{}{} }()
 	now := c.config.Now()
-	if d.found != (document{}) && !clock.Over(d.next, now) {
-		return d.found, nil
+	if !clock.Over(d.next, now) {
+		return d.found, d.held(now)
 	}
 	got, e := c.discover(ctx)
 	switch {
 	case e == nil:
-		d.found, d.next = got, now.Add(discoveryFresh)
-	case d.found == document{}:
+		d.found, d.next, d.failure, d.failures = got, now.Add(discoveryFresh), nil, 0
+	case d.found != document{}:
+		d.next = c.config.Now().Add(max(discoveryPause, e.RetryAfter))
+	case e.outcome == silent: // the caller gave up, which says nothing about the document
 		return document{}, e
 	default:
-		d.next = now.Add(discoveryPause)
+		wait := min(firstPause<<min(d.failures, 8), longestPause)
+		kept := *e // the caller goes on to write into e
+		d.failure, d.next = &kept, c.config.Now().Add(max(wait, e.RetryAfter))
+		d.failures++
+		return document{}, e
 	}
 	return d.found, nil
+}
+
+// held returns the failure of the last fetch for a caller that would fetch too soon after it; nil if there is a document.
+func (d *discovery) held(now time.Time) *Error {
+	if d.failure == nil {
+		return nil
+	}
+	e := *d.failure
+	e.Local, e.earlier, e.RetryAfter, e.outcome = true, true, clock.Left(d.next, now), silent
+	return &e
+}
+
+// closed returns the error with which find would end now without a request; nil if there is none, or if somebody fetches.
+func (d *discovery) closed(now time.Time) *Error {
+	select {
+	case <-d.turn:
+	default:
+		return nil
+	}
+	defer func() { d.turn <- struct{}{} }()
+	if clock.Over(d.next, now) {
+		return nil
+	}
+	return d.held(now)
 }
 
 // Found returns the endpoints that an issuer's metadata name; empty for one that may not be asked. The error is an *Error

@@ -71,7 +71,7 @@ type Error struct {
 	// OwnClock tells that a denial rests on this host's clock alone, because the answer has no Date. The denial holds
 	// only as long as that clock says so.
 	OwnClock bool
-	// Local tells that nothing was sent: budget, circuit, a pause that the upstream asked for, or a missing setting.
+	// Local tells that nothing was sent: budget, circuit, a pause after an earlier answer, or a missing setting.
 	Local bool
 
 	act     string  // what was being done: "fetch profile"
@@ -79,6 +79,7 @@ type Error struct {
 	err     error   // a sentinel that callers may test for, or nil
 	outcome outcome // what the governor learns from it
 	loud    bool    // the operator has to hear of it, whatever the meaning
+	earlier bool    // it is about an earlier request, too soon after which nothing is sent
 }
 
 // outcome is what an exchange says about the health of the upstream.

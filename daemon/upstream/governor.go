@@ -178,7 +178,7 @@ func (t turn) end(e *Error) {
 	case o == healthy:
 		g.throttled = 0
 	}
-	if e == nil || e.RetryAfter == 0 {
+	if e == nil || e.Local || e.RetryAfter == 0 { // what was not sent has no answer that asks for a pause
 		return
 	}
 	if until := now.Add(e.RetryAfter); until.After(g.paused) {

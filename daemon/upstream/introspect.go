@@ -33,13 +33,12 @@ func (c *Client) Introspect(ctx context.Context, token []byte, judge Judge, aske
 	}
 	ctx, cancel := c.within(ctx)
 	defer cancel()
-	target, e := c.introspectionURL(ctx)
-	if e != nil {
-		return nil, c.finish(act, e)
-	}
 	var said []byte
-	e = c.governed(ctx, c.introspection, asker, priority, func() (e *Error) {
-		said, e = c.introspect(ctx, target, string(token), judge)
+	e := c.governed(ctx, c.introspection, asker, priority, func() *Error {
+		target, e := c.introspectionURL(ctx)
+		if e == nil {
+			said, e = c.introspect(ctx, target, string(token), judge)
+		}
 		return e
 	})
 	return said, c.finish(act, e)
@@ -48,6 +47,9 @@ func (c *Client) Introspect(ctx context.Context, token []byte, judge Judge, aske
 // MayIntrospect is [Client.MayAskProfile] for [Client.Introspect].
 func (c *Client) MayIntrospect() error {
 	e := c.missingClient()
+	if e == nil && c.endpoints.introspection == "" {
+		e = c.discovery.closed(c.config.Now())
+	}
 	if e == nil {
 		e = c.introspection.closed()
 	}

@@ -49,6 +49,9 @@ func (c *Client) Profile(ctx context.Context, token []byte, subject string, aske
 // does not wait. Ask it before something is spent on a call. It is safe for concurrent use. The error is an *Error.
 func (c *Client) MayAskProfile(token []byte, subject string) error {
 	_, e := c.question(string(token), subject)
+	if e == nil && c.endpoints.profile == "" {
+		e = c.discovery.closed(c.config.Now())
+	}
 	if e == nil {
 		e = c.governor.closed()
 	}

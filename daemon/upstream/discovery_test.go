@@ -1,0 +1,139 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/fair"
+)
+
+// discovering returns configurations whose clients need a discovery document for whatever they ask, and how many
+// requests one search for it takes.
+func discovering() map[string]struct {
+	config   Config
+	requests int64
+} {
+	neon, oidc := introspectingConfig(6000), introspectingConfig(6000)
+	neon.Introspection.URL, oidc.Introspection.URL = "", ""
+	oidc.Preset, oidc.BaseURL = OIDC, "https://auth.example"
+	return map[string]struct {
+		config   Config
+		requests int64
+	}{"neon": {neon, 5}, "oidc": {oidc, 1}}
+}
+
+// TestAFailedSearchForTheDocumentIsRemembered: lookups cause no requests past the pauses, which grow, and everybody gets
+// the failure of the last search.
+func TestAFailedSearchForTheDocumentIsRemembered(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		answer   func(*http.Request) (*http.Response, error)
+		means    Meaning
+		searches int64 // within a minute
+		everyURL bool  // one search asks at every place
+	}{
+		{"there is none", answerWith(404, nil, ""), Misconfigured, 6, true},
+		{"limit with a time", answerWith(429, map[string]string{"Retry-After": "60"}, ""), Unavailable, 1, false},
+		{"limit", answerWith(429, nil, ""), Unavailable, 6, false},
+		{"down", answerWith(503, nil, ""), Unavailable, 6, false},
+		{"no connection", func(*http.Request) (*http.Response, error) { return nil, errors.New("canary") }, Unavailable, 6, false},
+		{"a page", answerWith(200, map[string]string{"Content-Type": "text/html"}, "<p>"), Unavailable, 6, false},
+		{"a redirect", answerWith(302, map[string]string{"Location": "/"}, ""), Misconfigured, 6, false},
+	} {
+		for preset, project := range discovering() {
+			t.Run(test.name+" "+preset, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var sent atomic.Int64
+					c := inMemory(t, project.config, func(r *http.Request) (*http.Response, error) {
+						sent.Add(1)
+						return test.answer(r)
+					})
+					var all sync.WaitGroup
+					for began := time.Now(); time.Since(began) < time.Minute; pass(time.Second / 10) {
+						for range 3 {
+							all.Go(func() {
+								_, err := c.Introspect(context.Background(), []byte("t"), takeAll, fair.Asker{}, Interactive)
+								if e := want(t, err, test.means, ""); e.earlier && e.RetryAfter <= 0 {
+									t.Errorf("no hint: %+v", e)
+								}
+							})
+						}
+						_, err := c.Issuer(context.Background())
+						want(t, err, test.means, "")
+						all.Wait()
+					}
+					most := test.searches
+					if test.everyURL {
+						most *= project.requests
+					}
+					if sent.Load() > most {
+						t.Errorf("%d requests, want %d", sent.Load(), most)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestAfterAFailedSearchTheDocumentIsFoundAgain within the longest pause. The failure is told before anything is spent.
+func TestAfterAFailedSearchTheDocumentIsFoundAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := discovering()["oidc"].config
+		answer := answerWith(404, nil, "")
+		c := inMemory(t, config, func(r *http.Request) (*http.Response, error) { return answer(r) })
+		for range 10 {
+			_, err := c.Issuer(context.Background())
+			want(t, err, Misconfigured, "")
+			if e := want(t, c.MayIntrospect(), Misconfigured, ""); !e.Local || e.RetryAfter <= 0 || e.RetryAfter > longestPause {
+				t.Fatalf("got %+v", e)
+			}
+			pass(failure(t, c.MayIntrospect()).RetryAfter)
+			if err := c.MayIntrospect(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		answer = func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPost {
+				return response(200, jsonType, `{"active":true}`), nil
+			}
+			return response(200, jsonType, `{"issuer":"https://auth.example","introspection_endpoint":"https://auth.example/i"}`), nil
+		}
+		if _, err := c.Introspect(context.Background(), []byte("t"), takeAll, fair.Asker{}, Interactive); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestTheDocumentOfAnIntrospectionTakesFromItsBudget, and its Retry-After holds for the questions too.
+func TestTheDocumentOfAnIntrospectionTakesFromItsBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := inMemory(t, discovering()["oidc"].config, answerWith(429, map[string]string{"Retry-After": "60"}, ""))
+		_, err := c.Introspect(context.Background(), []byte("t"), takeAll, fair.Asker{}, Interactive)
+		want(t, err, Unavailable, "")
+		if s, _ := c.IntrospectionGovernor(); s.Sent != 1 || time.Until(s.RetryUntil) != time.Minute {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+// TestACallerWhoGivesUpSaysNothingAboutTheDocument.
+func TestACallerWhoGivesUpSaysNothingAboutTheDocument(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := inMemory(t, discovering()["oidc"].config, func(r *http.Request) (*http.Response, error) {
+		cancel()
+		return nil, r.Context().Err()
+	})
+	_, err := c.Issuer(ctx)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if err := c.MayIntrospect(); err != nil {
+		t.Error(err)
+	}
+}
