@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,7 +71,7 @@ func (c *conn) hello(r *protocol.Request) {
 	}
 	reply := Done(
 		protocol.FieldVersion, c.server.version,
-		protocol.FieldProtocol, strconv.Itoa(min(version, protocol.Version)),
+		protocol.FieldProtocol, strconv.Itoa(version),
 		protocol.FieldMaxLine, strconv.Itoa(protocol.MaxRequestLine),
 		protocol.FieldInFlight, strconv.Itoa(cap(c.slots)),
 		protocol.FieldProjects, strings.Join(names, ","),
@@ -79,11 +80,12 @@ func (c *conn) hello(r *protocol.Request) {
 	c.line(r.Tag, reply)
 }
 
+// readHello returns the version to speak, and the client's name.
 func readHello(r *protocol.Request) (version int, name string, refused *Refusal) {
 	if r.Fields.Len() > 0 || r.NArgs != 2 {
 		return 0, "", BadRequest("HELLO takes a version and a client name, and no fields")
 	}
-	v, err := number(r.Args[0], 1, 1<<31-1)
+	v, err := number(r.Args[0], 1, math.MaxInt64)
 	if err != nil {
 		return 0, "", BadRequest("the version is not a number from 1 on")
 	}
@@ -94,7 +96,7 @@ func readHello(r *protocol.Request) (version int, name string, refused *Refusal)
 	if credential.Contains(name) { // the log shows it
 		return 0, "", BadRequest("the client name has the form of a token or a key; give the program's name")
 	}
-	return int(v), name, nil
+	return int(min(v, protocol.Version)), name, nil
 }
 
 // TakesNothing refuses a request with fields or arguments. It returns nil for one

@@ -158,7 +158,10 @@ func toyAnswer(r *protocol.Request) (status protocol.Status, word, rest string) 
 		return protocol.ERR, string(protocol.CodeUnknownVerb), ""
 	case verb == protocol.VERIFY && r.NArgs == 1:
 		return toyVerify(r)
-	case verb == protocol.HELLO && r.NArgs == 2 && string(r.Args[0]) != "0":
+	case verb == protocol.HELLO && r.NArgs == 2:
+		if version, err := protocol.Int(r.Args[0]); err != nil || version < 1 {
+			return protocol.ERR, bad, " no version"
+		}
 		return protocol.OK, "", " version=0 protocol=1 max-line=16384 in-flight=1 projects=main"
 	case verb == protocol.PING && r.NArgs == 0, verb == protocol.QUIT && r.NArgs == 0:
 		return protocol.OK, "", ""
