@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
@@ -54,11 +55,12 @@ func listenMetrics(address string) (net.Listener, error) {
 // Listen takes the sockets that systemd has passed, or makes those that cfg
 // names. Call it first and only once, because it consumes the environment
 // variables: later, other goroutines or child processes could mistake other
-// descriptors for these sockets.
+// descriptors for these sockets. A fault of what systemd has passed is a
+// program.ConfigError.
 func Listen(cfg *config.Config) (*Listeners, error) {
 	inherited, err := sockets.Inherit(socketName, adminName, metricsName)
 	if err != nil {
-		return nil, err
+		return nil, program.ConfigError{Err: err}
 	}
 	l := &Listeners{Inherited: len(inherited) > 0}
 	if l.Inherited {
@@ -80,7 +82,7 @@ func (l *Listeners) adopt(inherited map[string]net.Listener) error {
 	l.Ordinary, l.Admin, l.Metrics = inherited[socketName], inherited[adminName], inherited[metricsName]
 	for name, ln := range map[string]net.Listener{socketName: l.Ordinary, adminName: l.Admin} {
 		if _, unix := ln.(*net.UnixListener); ln != nil && !unix {
-			return fmt.Errorf("the inherited socket %q is not a Unix socket; write a path behind ListenStream= in the socket unit", name)
+			return program.ConfigError{Err: fmt.Errorf("the inherited socket %q is not a Unix socket; write a path behind ListenStream= in the socket unit", name)}
 		}
 	}
 	return nil

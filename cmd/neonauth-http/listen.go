@@ -35,11 +35,12 @@ func (s *listeners) close() error {
 }
 
 // openSockets takes the sockets that systemd passed under these names, two or
-// three, or opens those that the flags name.
+// three, or opens those that the flags name. A fault of what systemd has passed is
+// a program.ConfigError.
 func openSockets(names []string, listen, status, logout string) (*listeners, error) {
 	inherited, err := sockets.Inherit(names...)
 	if err != nil {
-		return nil, err
+		return nil, program.ConfigError{Err: err}
 	}
 	s := &listeners{auth: inherited[names[0]], status: inherited[names[1]]}
 	if len(names) > 2 {

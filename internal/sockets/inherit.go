@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/activation"
+	"golang.org/x/sys/unix"
 
 	"github.com/neonauthd/neonauthd/internal/foreign"
 )
@@ -62,6 +63,9 @@ func adopt(found map[string]net.Listener, f *os.File, name string, names []strin
 	case found[name] != nil:
 		return fmt.Errorf("inherited two sockets named %q; expected one (FileDescriptorName= in the socket units)", name)
 	}
+	if err := checkKind(f); err != nil {
+		return fmt.Errorf("the inherited socket %q %w", name, err)
+	}
 	ln, err := net.FileListener(f)
 	if err != nil {
 		return fmt.Errorf("the inherited descriptor named %q is not a socket that connections come in at: %w", name, err)
@@ -70,6 +74,33 @@ func adopt(found map[string]net.Listener, f *os.File, name string, names []strin
 		return errors.Join(fmt.Errorf("the inherited socket %q: %w", name, errAbstract), ln.Close())
 	}
 	found[name] = ln
+	return nil
+}
+
+// checkKind refuses a socket that accepts no streams, which package net takes too: each accept would
+// fail. It says nothing of a descriptor that is no socket.
+func checkKind(f *os.File) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var kind, listens int
+	var fault error
+	err = raw.Control(func(fd uintptr) {
+		if kind, fault = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE); fault == nil {
+			listens, fault = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+		}
+	})
+	switch {
+	case errors.Is(fault, unix.ENOTSOCK):
+		return nil
+	case err != nil || fault != nil:
+		return fmt.Errorf("cannot be looked at: %w", errors.Join(err, fault))
+	case kind != unix.SOCK_STREAM:
+		return errors.New("is not a stream socket; write ListenStream= in the socket unit, neither ListenDatagram= nor ListenSequentialPacket=")
+	case listens == 0:
+		return errors.New("does not listen; write ListenStream= and Accept=no in the socket unit")
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package sockets
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
 
 // passed makes a listening socket at path and returns its descriptor as a
@@ -106,5 +109,47 @@ func TestADescriptorThatIsNoListenerIsAnError(t *testing.T) {
 	found, err := sorted([]*os.File{os.NewFile(uintptr(fd), "a")}, []string{"a"})
 	if err == nil || found != nil || !strings.Contains(err.Error(), "is not a socket") {
 		t.Errorf("%v, %v", found, err)
+	}
+}
+
+// TestASocketThatAcceptsNoStreamsIsAnError: to accept from it would fail again and again, with errors that mislead.
+func TestASocketThatAcceptsNoStreamsIsAnError(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind           int
+		bound, listens bool
+		says           string // empty: it is taken
+	}{
+		"a stream socket that listens":         {unix.SOCK_STREAM, true, true, ""},
+		"a stream socket that does not listen": {unix.SOCK_STREAM, true, false, "does not listen; write ListenStream= and Accept=no"},
+		"one that is not bound":                {unix.SOCK_STREAM, false, false, "does not listen"},
+		"a datagram socket":                    {unix.SOCK_DGRAM, true, false, "is not a stream socket; write ListenStream="},
+		"a socket for packets that listens":    {unix.SOCK_SEQPACKET, true, true, "is not a stream socket; write ListenStream="},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fd, err := unix.Socket(unix.AF_UNIX, c.kind, 0)
+			need.Host(t, err == nil, fmt.Sprint("no such sockets here: ", err))
+			if c.bound {
+				err = unix.Bind(fd, &unix.SockaddrUnix{Name: filepath.Join(t.TempDir(), "s")})
+			}
+			if c.listens {
+				err = errors.Join(err, unix.Listen(fd, 1))
+			}
+			file := os.NewFile(uintptr(fd), "a")
+			if err != nil {
+				t.Fatal(errors.Join(err, file.Close()))
+			}
+			found, err := sorted([]*os.File{file}, []string{"a"})
+			if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), `the inherited socket "a" `+c.says)) {
+				t.Errorf("error %v, want %q", err, c.says)
+			}
+			for _, ln := range found {
+				if err := ln.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := file.Close(); !errors.Is(err, os.ErrClosed) {
+				t.Errorf("the descriptor was left open: %v", err)
+			}
+		})
 	}
 }
