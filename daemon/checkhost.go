@@ -55,4 +55,7 @@ func checkSockets(out io.Writer, cfg *config.Config, state string) {
 			fmt.Fprintf(out, "warn          %s: %v; a start fails, unless systemd passes the socket\n", s.key, err)
 		}
 	}
+	if sockets.IsOpenToAll(cfg.AdminSocket) {
+		fmt.Fprintf(out, "warn          admin_socket: %s is open to every user of this host, who could revoke and purge; a start fails if systemd passes it: write SocketMode=0600, or 0660 with a SocketGroup=, in the socket unit\n", cfg.AdminSocket)
+	}
 }

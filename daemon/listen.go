@@ -77,13 +77,19 @@ func Listen(cfg *config.Config) (*Listeners, error) {
 	return l, nil
 }
 
-// adopt takes inherited listeners. Only a Unix socket tells who connects to it.
+// adopt takes inherited listeners. Only a Unix socket tells who connects to it. Who can connect to the admin socket may
+// revoke and purge; that everybody may do so is more likely a mistake than a choice, because it is so if the socket unit has
+// no SocketMode=. Everybody may ask on the ordinary socket, where [[caller]] rules can say otherwise.
 func (l *Listeners) adopt(inherited map[string]net.Listener) error {
 	l.Ordinary, l.Admin, l.Metrics = inherited[socketName], inherited[adminName], inherited[metricsName]
 	for name, ln := range map[string]net.Listener{socketName: l.Ordinary, adminName: l.Admin} {
 		if _, unix := ln.(*net.UnixListener); ln != nil && !unix {
 			return program.ConfigError{Err: fmt.Errorf("the inherited socket %q is not a Unix socket; write a path behind ListenStream= in the socket unit", name)}
 		}
+	}
+	if l.Admin != nil && sockets.IsOpenToAll(l.Admin.Addr().String()) {
+		return program.ConfigError{Err: fmt.Errorf("the inherited socket %q at %s is open to every user of this host, who could revoke and purge: write SocketMode=0600, or 0660 with a SocketGroup=, in the socket unit, "+
+			"then systemctl daemon-reload and restart the socket", adminName, l.Admin.Addr())}
 	}
 	return nil
 }

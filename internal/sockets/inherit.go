@@ -3,8 +3,10 @@ package sockets
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -102,6 +104,30 @@ func checkKind(f *os.File) error {
 		return errors.New("does not listen; write ListenStream= and Accept=no in the socket unit")
 	}
 	return nil
+}
+
+// IsOpenToAll reports whether the path is a socket that every user of this host can connect to: its
+// mode lets others write, and each folder on the way lets others in. It is false for what cannot be
+// looked at.
+func IsOpenToAll(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&fs.ModeSocket == 0 || info.Mode().Perm()&0o002 == 0 {
+		return false
+	}
+	path, err = filepath.EvalSymlinks(path)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return false
+	}
+	for path != "/" {
+		path = filepath.Dir(path)
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o001 == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // nameOf returns the name that a socket was given, the first of names for a

@@ -153,3 +153,45 @@ func TestASocketThatAcceptsNoStreamsIsAnError(t *testing.T) {
 		})
 	}
 }
+
+// TestASocketIsOpenToAllByItsModeAndItsFolders, all of which everybody has to pass.
+func TestASocketIsOpenToAllByItsModeAndItsFolders(t *testing.T) {
+	mode := func(name string, mode os.FileMode) func(string) error {
+		return func(root string) error { return os.Chmod(filepath.Join(root, name), mode) }
+	}
+	for name, c := range map[string]struct {
+		change func(root string) error
+		path   string
+		want   bool
+	}{
+		"0777":                         {mode("d/s", 0o777), "d/s", true},
+		"0666, the default of systemd": {mode("d/s", 0o666), "d/s", true},
+		"0662":                         {mode("d/s", 0o662), "d/s", true},
+		"0664":                         {mode("d/s", 0o664), "d/s", false},
+		"0755":                         {mode("d/s", 0o755), "d/s", false},
+		"0660":                         {mode("d/s", 0o660), "d/s", false},
+		"a folder for a group":         {mode("d", 0o750), "d/s", false},
+		"a folder above for a group":   {mode("", 0o750), "d/s", false},
+		"by a link":                    {func(root string) error { return os.Symlink("d", filepath.Join(root, "l")) }, "l/s", true},
+		"a file":                       {func(root string) error { return os.WriteFile(filepath.Join(root, "f"), nil, 0o600) }, "f", false},
+		"nothing":                      {mode("d/s", 0o777), "none", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root, err := os.MkdirTemp("/tmp", "s") // everybody can enter it, unlike the folder of a test
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(root) })
+			if err := errors.Join(os.Mkdir(filepath.Join(root, "d"), 0o700), mode("", 0o755)(root), mode("d", 0o755)(root)); err != nil {
+				t.Fatal(err)
+			}
+			defer passed(t, filepath.Join(root, "d/s"), "a").Close()
+			if err := errors.Join(mode("d/s", 0o777)(root), c.change(root)); err != nil {
+				t.Fatal(err)
+			}
+			if got := IsOpenToAll(filepath.Join(root, c.path)); got != c.want {
+				t.Errorf("%v", got)
+			}
+		})
+	}
+}
