@@ -48,6 +48,9 @@ type KeySetResponse struct {
 	Validators Validators
 	// MaxAge is how long the upstream lets the answer be reused, unclamped; -1 if it did not say.
 	MaxAge time.Duration
+	// Age is how long ago the upstream has made the answer, or confirmed it, as the caches on the way say, unclamped; 0: no
+	// cache says that it has kept the answer.
+	Age time.Duration
 }
 
 // Profile is what the upstream knows of a user.

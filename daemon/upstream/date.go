@@ -64,8 +64,7 @@ func (c *Client) heed(header http.Header, asked time.Time) instants {
 	if err != nil {
 		return instants{own: now, told: now}
 	}
-	age, _ := parseSeconds(header.Get("Age"))
-	one := clock.Testimony{Date: date, Age: age, Asked: asked, Answered: now}
+	one := clock.Testimony{Date: date, Age: ageOf(header), Asked: asked, Answered: now}
 	c.config.Wall.Hear(one)
 	ahead := one.Ahead()
 	began, ended := c.comparison.note(ahead)

@@ -18,13 +18,24 @@ import (
 // plain files, which their server calls text/plain or application/octet-stream. The error is an *Error and never
 // Denied.
 func (c *Client) Keyset(ctx context.Context, v Validators) (KeySetResponse, error) {
+	return c.fetchKeyset(ctx, v, http.Header{})
+}
+
+// LatestKeyset is Keyset, and asks the caches on the way to ask the upstream in their turn (RFC 9111 section 5.2.1.4). A
+// cache may answer nevertheless: see Age of the answer.
+func (c *Client) LatestKeyset(ctx context.Context, v Validators) (KeySetResponse, error) {
+	return c.fetchKeyset(ctx, v, http.Header{"Cache-Control": {"no-cache"}})
+}
+
+func (c *Client) fetchKeyset(ctx context.Context, v Validators, header http.Header) (KeySetResponse, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
-	keys, e := c.keyset(ctx, v)
+	keys, e := c.keyset(ctx, v, header)
 	return keys, c.finish(actKeys, e)
 }
 
-func (c *Client) keyset(ctx context.Context, v Validators) (KeySetResponse, *Error) {
+// keyset fetches the key set with a request that has header and what else it needs.
+func (c *Client) keyset(ctx context.Context, v Validators, header http.Header) (KeySetResponse, *Error) {
 	target := c.endpoints.keys
 	if target == "" {
 		found, e := c.discovery.find(ctx, c)
@@ -36,7 +47,7 @@ func (c *Client) keyset(ctx context.Context, v Validators) (KeySetResponse, *Err
 		}
 		target = found.keys
 	}
-	header := http.Header{"Accept": {"application/jwk-set+json, application/json"}}
+	header.Set("Accept", "application/jwk-set+json, application/json")
 	v = v.clean()
 	if v.ETag != "" {
 		header.Set("If-None-Match", v.ETag)
@@ -52,7 +63,7 @@ func (c *Client) keyset(ctx context.Context, v Validators) (KeySetResponse, *Err
 }
 
 func (c *Client) judgeKeyset(a *answer, sent Validators) (KeySetResponse, *Error) {
-	got := KeySetResponse{Validators: Validators{a.header.Get("ETag"), a.header.Get("Last-Modified")}.clean(), MaxAge: maxAge(a.header)}
+	got := KeySetResponse{Validators: Validators{a.header.Get("ETag"), a.header.Get("Last-Modified")}.clean(), MaxAge: maxAge(a.header), Age: ageOf(a.header)}
 	if a.status == http.StatusNotModified && sent != (Validators{}) {
 		got.NotModified = true
 		if got.Validators == (Validators{}) {
@@ -117,8 +128,22 @@ func maxAge(header http.Header) time.Duration {
 			}
 		}
 	}
-	if spent, ok := parseSeconds(header.Get("Age")); ok && shortest > 0 {
-		shortest = max(shortest-spent, 0)
+	if shortest > 0 {
+		shortest = max(shortest-ageOf(header), 0)
 	}
 	return shortest
+}
+
+// ageOf returns how long ago the upstream has made or confirmed an answer, as the caches on the way say (RFC 9111 section
+// 5.1). Of several values the greatest counts, because each cache may have kept the answer for some time. What is no
+// number of seconds does not count.
+func ageOf(header http.Header) time.Duration {
+	greatest := time.Duration(0)
+	for _, value := range header.Values("Age") {
+		for one := range strings.SplitSeq(value, ",") {
+			age, _ := parseSeconds(strings.TrimSpace(one))
+			greatest = max(greatest, age)
+		}
+	}
+	return greatest
 }

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,47 @@ func TestKeySetsAreFetchedConditionally(t *testing.T) {
 	}
 	if second.Validators != first.Validators {
 		t.Errorf("a 304 without validators lost them: %+v", second.Validators)
+	}
+}
+
+// TestOnlyLatestAsksCachesToAskTheUpstream: caches may answer a regular fetch.
+func TestOnlyLatestAsksCachesToAskTheUpstream(t *testing.T) {
+	var control []string
+	c := open(t, neonConfig(serve(t, func(w http.ResponseWriter, r *http.Request) {
+		control = append(control, strings.Join(r.Header.Values("Cache-Control"), "|"))
+		w.Header().Set("Age", "1800")
+		reply(200, jsonType, `{"keys":[]}`)(w, r)
+	}).URL))
+	for _, fetch := range []func(context.Context, Validators) (KeySetResponse, error){c.Keyset, c.LatestKeyset, c.Keyset} {
+		if got, err := fetch(context.Background(), Validators{}); err != nil || got.Age != 30*time.Minute {
+			t.Errorf("age %s, %v", got.Age, err)
+		}
+	}
+	if want := []string{"", "no-cache", ""}; !slices.Equal(control, want) {
+		t.Errorf("Cache-Control %q, want %q", control, want)
+	}
+}
+
+func TestAge(t *testing.T) {
+	for _, test := range []struct {
+		age  []string
+		want time.Duration
+	}{
+		{nil, 0},
+		{[]string{"0"}, 0},
+		{[]string{"1800"}, 30 * time.Minute},
+		{[]string{" 1800 "}, 30 * time.Minute},
+		{[]string{"0, 1800"}, 30 * time.Minute},
+		{[]string{"1800", "60"}, 30 * time.Minute},
+		{[]string{""}, 0},
+		{[]string{"-5"}, 0},
+		{[]string{"1e3"}, 0},
+		{[]string{"soon, 60"}, time.Minute},
+		{[]string{"99999999999999999999999999"}, maxSeconds * time.Second},
+	} {
+		if got := ageOf(http.Header{"Age": test.age}); got != test.want {
+			t.Errorf("%q: %s, want %s", test.age, got, test.want)
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ func (c *Client) SelfTest(ctx context.Context) error {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	if c.config.Preset != Stack {
-		_, e := c.keyset(ctx, Validators{})
+		_, e := c.keyset(ctx, Validators{}, http.Header{})
 		return c.finish(act, e)
 	}
 	if e := c.missingKey(); e != nil {
