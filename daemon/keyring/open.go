@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
@@ -26,6 +27,9 @@ func (r *Ring) Open(ctx context.Context, who fair.ID, policy *keyset.Policy, sig
 		kid, doubtful := policy.Doubt(signed, outcome)
 		if !doubtful || kid == "" || outcome.Reason() != protocol.ReasonUnknownKey && r.Confirmed(current, began, now) {
 			return outcome, 0
+		}
+		if outcome.Reason() != protocol.ReasonUnknownKey {
+			kid = TokenID(kid, sha256.Sum256(signed))
 		}
 		switch f, wait := r.Seek(ctx, who, kid, current, func() {}); f {
 		case Absent:

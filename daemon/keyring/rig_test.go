@@ -52,6 +52,7 @@ type rig struct {
 type call struct {
 	at          time.Duration // since the rig was made
 	conditional bool
+	latest      bool // caches were asked not to answer
 }
 
 // newRig makes a ring that does not run yet. It must be called in a bubble.
@@ -119,9 +120,9 @@ func (b *rig) sleep(d time.Duration) {
 }
 
 // ask is the Fetch function of the ring.
-func (b *rig) ask(ctx context.Context, v upstream.Validators) (upstream.KeySetResponse, error) {
+func (b *rig) ask(ctx context.Context, v upstream.Validators, latest bool) (upstream.KeySetResponse, error) {
 	b.mu.Lock()
-	b.attempts = append(b.attempts, call{time.Since(b.began), v != upstream.Validators{}})
+	b.attempts = append(b.attempts, call{time.Since(b.began), v != upstream.Validators{}, latest})
 	latency, trouble := b.latency, b.trouble
 	b.mu.Unlock()
 	r := b.call(v) // before the latency, so that keys published meanwhile are not in the answer

@@ -40,12 +40,14 @@ const (
 // Config is the configuration of a Ring. All fields but Store, Changed and Withdrawn are
 // required.
 type Config struct {
-	// Fetch asks the upstream. Its error is logged for the operator.
-	Fetch func(context.Context, upstream.Validators) (upstream.KeySetResponse, error)
+	// Fetch asks the upstream. If latest is true, it asks the caches on the way not to
+	// answer. Its error is logged for the operator.
+	Fetch func(ctx context.Context, known upstream.Validators, latest bool) (upstream.KeySetResponse, error)
 	// Algorithms are the algorithms that keys may be used for.
 	Algorithms []keyset.Algorithm
 	// Refresh is the fresh time of a set without Cache-Control. MaxAge is the longest
-	// fresh time that Cache-Control can ask for.
+	// fresh time that Cache-Control can ask for, and the greatest Age that delays the
+	// proof that a key is not there.
 	Refresh, MaxAge time.Duration
 	// Cooldown is the shortest time between two fetches that lookups cause.
 	Cooldown time.Duration
@@ -75,7 +77,9 @@ type Ring struct {
 	mu       sync.Mutex
 	attempt  *attempt             // in progress, or to be made at once; nil otherwise
 	forced   time.Time            // when a lookup last caused an attempt
-	wanted   map[string]bool      // key ids asked for since the last attempt began
+	wanted   map[string]time.Time // key ids asked for since the last attempt began, and when they were first asked for
+	met      map[string]sighting  // key ids about which copies in caches have told nothing yet
+	older    bool                 // the last answer was an older copy than the set in use
 	absent   map[string]time.Time // key ids that a fetch did not find, and until when Seek answers Absent for them
 	waiting  *fair.Pool           // lookups of unknown keys inside Seek
 	stopped  bool                 // Run has returned
@@ -95,7 +99,8 @@ func New(config Config) *Ring {
 	r := &Ring{
 		config:  config,
 		wake:    make(chan struct{}, 1),
-		wanted:  map[string]bool{},
+		wanted:  map[string]time.Time{},
+		met:     map[string]sighting{},
 		absent:  map[string]time.Time{},
 		waiting: fair.NewPool(fair.NewKeys()),
 		backoff: backoff.NewExponentialBackOff(),
@@ -227,27 +232,31 @@ func (r *Ring) pause() time.Duration {
 
 // perform makes one fetch and puts its result in force.
 func (r *Ring) perform(ctx context.Context, a *attempt) {
+	old := r.current.Load()
 	r.mu.Lock()
 	asked := r.wanted
-	r.wanted = map[string]bool{}
+	r.wanted = map[string]time.Time{}
+	latest := r.latest(asked, old)
 	r.mu.Unlock()
 
-	old := r.current.Load()
 	var validators upstream.Validators
 	if old != nil {
 		validators = old.validators
 	}
 	began := r.config.Now()
-	answer, err := r.config.Fetch(ctx, validators)
+	answer, err := r.config.Fetch(ctx, validators, latest)
 	next := old
 	var withdrawn []*keyset.Key
 	if err == nil {
-		next, withdrawn, err = r.accept(old, answer, began)
+		next, withdrawn, err = r.accept(old, &answer, began)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errOlder):
+		r.outdated(old, asked, &answer, began)
+	case err != nil:
 		r.failed(ctx, asked, err)
-	} else {
-		r.succeeded(next, asked, answer.MaxAge)
+	default:
+		r.succeeded(next, asked, &answer)
 	}
 	if len(withdrawn) > 0 && r.config.Withdrawn != nil {
 		r.config.Withdrawn(withdrawn)
@@ -257,15 +266,22 @@ func (r *Ring) perform(ctx context.Context, a *attempt) {
 
 // accept makes the set that replaces old from an answer. withdrawn are the keys that
 // only old has. An error says why the answer cannot be used. The set is as old as the
-// question, which was sent at began, because the host may have slept since.
-func (r *Ring) accept(old *Snapshot, answer upstream.KeySetResponse, began time.Time) (next *Snapshot, withdrawn []*keyset.Key, err error) {
-	next = &Snapshot{fetched: began, fresh: began.Add(r.interval(answer.MaxAge)), validators: answer.Validators}
+// question, which was sent at began, because the host may have slept since; and older if
+// a cache has answered.
+func (r *Ring) accept(old *Snapshot, answer *upstream.KeySetResponse, began time.Time) (next *Snapshot, withdrawn []*keyset.Key, err error) {
+	next = &Snapshot{fetched: began, made: began.Add(-counted(answer)), fresh: began.Add(r.interval(answer.MaxAge)), validators: answer.Validators}
+	if old.repeats(answer) && old.Usable(began) && clock.Elapsed(old.made, began) < counted(answer) {
+		next.made = old.made
+	}
 	if answer.NotModified && old != nil {
 		next.set, next.body = old.set, old.body
 	} else {
 		set, err := keyset.ParseSet(answer.Body, r.config.Algorithms)
 		if err != nil {
 			return nil, nil, err
+		}
+		if !old.succeeds(answer, began) {
+			return nil, nil, errOlder
 		}
 		if old != nil {
 			withdrawn = set.Succeed(old.set)
@@ -288,34 +304,28 @@ func (r *Ring) interval(maxAge time.Duration) time.Duration {
 	return min(max(maxAge, minRefresh), r.config.MaxAge)
 }
 
-func (r *Ring) succeeded(next *Snapshot, asked map[string]bool, maxAge time.Duration) {
+// spread returns when a set that is fresh for a time is fetched again: always before the
+// end of that time, so that a set is not called stale while a working refresh is on its way.
+func spread(fresh time.Duration) time.Duration {
+	return time.Duration(float64(fresh) * (1 - margin - jitter*rand.Float64()))
+}
+
+func (r *Ring) succeeded(next *Snapshot, asked map[string]time.Time, answer *upstream.KeySetResponse) {
 	r.put(next)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.failures > 0 {
 		r.config.Log.Info("key set fetched again", "failures", r.failures)
 	}
-	now := r.config.Now()
 	r.counts.Fetches++
-	r.failures, r.problem, r.failure.Over = 0, nil, true
+	r.failures, r.problem, r.failure.Over, r.older = 0, nil, true, false
 	r.spare.Store(nil)
 	r.backoff.Reset()
-	// Always before the end of the fresh time, so that a set is not called stale while a
-	// working refresh is on its way.
-	r.plan(next.fetched.Add(time.Duration(float64(r.interval(maxAge)) * (1 - margin - jitter*rand.Float64()))))
-	for kid, until := range r.absent {
-		if clock.Over(until, now) || next.set.Find(kid) != nil {
-			delete(r.absent, kid)
-		}
-	}
-	for kid := range asked {
-		if next.set.Find(kid) == nil && len(r.absent) < maxAbsent {
-			r.absent[kid] = now.Add(r.absence())
-		}
-	}
+	r.plan(next.fetched.Add(spread(r.interval(answer.MaxAge))))
+	r.settle(asked, next.set, next.fetched, answer.Age)
 }
 
-func (r *Ring) failed(ctx context.Context, asked map[string]bool, err error) {
+func (r *Ring) failed(ctx context.Context, asked map[string]time.Time, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ctx.Err() != nil {
@@ -334,8 +344,8 @@ func (r *Ring) failed(ctx context.Context, asked map[string]bool, err error) {
 		pause = min(after, maxRetry)
 	}
 	r.plan(r.config.Now().Add(pause))
-	for kid := range asked { // these are not answered yet
-		r.want(kid)
+	for kid, first := range asked { // these are not answered yet
+		r.want(kid, first)
 	}
 }
 

@@ -29,10 +29,16 @@ func (r *Ring) absence() time.Duration {
 	return min(max(r.config.Cooldown, minAbsence), maxAbsence)
 }
 
-// want remembers a key id until the next attempt begins. r.mu is held.
-func (r *Ring) want(kid string) {
+// want remembers until the next attempt begins that a key id is asked for at now, or was
+// first asked for earlier. r.mu is held.
+func (r *Ring) want(kid string, now time.Time) {
+	if first, known := r.wanted[kid]; known {
+		now = first
+	} else if s, known := r.met[kid]; known {
+		now = s.first
+	}
 	if len(r.wanted) < MaxWanted {
-		r.wanted[kid] = true
+		r.wanted[kid] = now
 	}
 }
 
@@ -43,12 +49,12 @@ type SeekResult uint8
 const (
 	Pending SeekResult = iota // nothing is proved: ask again later
 	Changed                   // there is another set than the tried one: verify again
-	Absent                    // a fetch that began after the daemon first met this key id did not find the key
+	Absent                    // a set that was made after the daemon first met this key id does not have the key
 )
 
-// Seek looks for a key that the tried set lacks. It is also for a key of that id in
-// the set that has not signed the token and may be out of date, and for a missing or
-// unusable set (kid is empty). Seek waits for the attempt in progress, or causes one
+// Seek looks for a key that the tried set lacks. It is also for the key of a token that
+// names none or was signed by another than the named one, which may be out of date (kid is
+// the token's TokenID), and for a missing or unusable set (kid is empty). Seek waits for the attempt in progress, or causes one
 // if the cooldown has passed. Within the cooldown it does not wait: it returns
 // Pending, and one attempt is planned for the end of the cooldown. With Pending
 // comes the time after which asking again may help. slow is called before Seek
@@ -95,10 +101,10 @@ func (r *Ring) join(who fair.ID, kid string, tried *Snapshot) (*attempt, SeekRes
 		}
 		return r.attempt, Pending, max(time.Second, clock.Left(*r.due.Load(), now))
 	}
-	if tried == nil || tried.set.Find(kid) == nil {
+	if tried == nil || tried.set.Find(keyID(kid)) == nil {
 		r.counts.UnknownKeyIDs++
 	}
-	r.want(kid)
+	r.want(kid, now)
 	if !r.waiting.Take(who) {
 		return nil, Pending, time.Second
 	}
@@ -121,16 +127,16 @@ func (r *Ring) leave(who fair.ID, kid string) {
 	r.waiting.Give(who)
 }
 
-// Confirmed reports whether the upstream has confirmed the set at or after since, or
-// within the cooldown. Then a signature that none of its keys has made is bad.
+// Confirmed reports whether the upstream has made or confirmed the set at or after since,
+// or within the cooldown. Then a signature that none of its keys has made is bad.
 func (r *Ring) Confirmed(tried *Snapshot, since, now time.Time) bool {
-	return !tried.saved && (clock.Elapsed(tried.fetched, now) < r.config.Cooldown || !tried.fetched.Before(since))
+	return !tried.saved && (clock.Elapsed(tried.made, now) < r.config.Cooldown || !tried.made.Before(since))
 }
 
 // ConfirmedFor returns for how much longer a signature that none of the set's keys has
 // made counts as bad without another fetch.
 func (r *Ring) ConfirmedFor(tried *Snapshot, now time.Time) time.Duration {
-	return r.config.Cooldown - clock.Elapsed(tried.fetched, now)
+	return r.config.Cooldown - clock.Elapsed(tried.made, now)
 }
 
 // Known returns what Seek would return without a fetch and without waiting.

@@ -73,7 +73,11 @@ func (r *Ring) Describe(current *Snapshot, now time.Time) string {
 	case current == nil:
 		return "no key set that can be used has been had yet" + trouble
 	}
-	text := fmt.Sprintf("confirmed %s ago, keys: %d", clock.Elapsed(current.fetched, now).Round(time.Second), len(current.set.Keys()))
+	text := fmt.Sprintf("confirmed %s ago", clock.Elapsed(current.fetched, now).Round(time.Second))
+	if kept := current.fetched.Sub(current.made).Round(time.Second); kept > 0 {
+		text += fmt.Sprintf(" by a copy that was made %s earlier, which a cache has kept", kept)
+	}
+	text += fmt.Sprintf(", keys: %d", len(current.set.Keys()))
 	if skipped := current.set.Skipped(); len(skipped) > 0 {
 		text += fmt.Sprintf(", left out: %d (%s)", len(skipped), keyset.Kinds(skipped))
 	}

@@ -49,6 +49,7 @@ func early(text []byte) bool { return bytes.HasPrefix(text, []byte(`{"url":`)) }
 type savedSet struct {
 	Origin
 	Fetched time.Time `json:"fetched"`
+	Made    time.Time `json:"made,omitzero"` // zero in files of earlier versions
 	Fresh   time.Time `json:"fresh"`
 	Body    string    `json:"body"`
 }
@@ -85,6 +86,7 @@ func (s Store) write(k *Snapshot) error {
 	text, err := json.Marshal(savedSet{
 		Origin:  s.origin,
 		Fetched: k.fetched.UTC(),
+		Made:    k.made.UTC(),
 		Fresh:   k.fresh.UTC(),
 		Body:    string(k.body),
 	})
@@ -160,10 +162,14 @@ func (s Store) read(allowed []keyset.Algorithm) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	if saved.Made.IsZero() || saved.Made.After(saved.Fetched) {
+		saved.Made = saved.Fetched
+	}
 	return &Snapshot{
 		set:     set,
 		body:    []byte(saved.Body),
 		fetched: saved.Fetched,
+		made:    saved.Made,
 		fresh:   saved.Fresh,
 		saved:   true,
 	}, nil

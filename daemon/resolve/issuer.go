@@ -35,9 +35,13 @@ func (p *Project) Issuer() string {
 // fetchKeys fetches the key set. If the configuration does not name the issuer of the tokens,
 // fetchKeys first asks the upstream for its issuer. An issuer that was found stays until the
 // configuration changes.
-func (p *Project) fetchKeys(ctx context.Context, known upstream.Validators) (upstream.KeySetResponse, error) {
+// If latest is true, it asks the caches on the way not to answer.
+func (p *Project) fetchKeys(ctx context.Context, known upstream.Validators, latest bool) (upstream.KeySetResponse, error) {
 	if err := p.findIssuer(ctx); err != nil {
 		return upstream.KeySetResponse{}, err
+	}
+	if latest {
+		return p.upstream.LatestKeyset(ctx, known)
 	}
 	return p.upstream.Keyset(ctx, known)
 }

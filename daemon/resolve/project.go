@@ -243,7 +243,7 @@ func (p *Project) Audiences() []keyset.Audience {
 
 // FetchKeys fetches the key set once, and does not keep it.
 func (p *Project) FetchKeys(ctx context.Context) (*keyset.Set, error) {
-	answer, err := p.fetchKeys(ctx, upstream.Validators{})
+	answer, err := p.fetchKeys(ctx, upstream.Validators{}, false)
 	if err != nil {
 		return nil, err
 	}

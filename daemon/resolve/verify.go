@@ -162,11 +162,6 @@ func (w *walk) judge() judged {
 	return judged{pending: unknown(protocol.CodeKeysPending, time.Second)}
 }
 
-// unnamedKey and the token's digest together are the id under which the key of a token
-// without kid is sought. It is different for each token, because a fetch that finds no
-// key for one such token says nothing about the next. No key in a key set has such an id.
-const unnamedKey = "\x00"
-
 // newerKey reports whether a newer key might change the outcome, and under which id to
 // seek it. The id is empty if there cannot be a newer key: the set has the key of that
 // id, it has not signed the token, and the upstream has confirmed the set after since or
@@ -177,11 +172,13 @@ func newerKey(l *Lookup, outcome protocol.Outcome, tried *keyring.Snapshot, sinc
 	case !doubtful:
 		return "", false
 	case kid == "":
-		return unnamedKey + string(l.digest[:]), true
-	case outcome.Reason() != protocol.ReasonUnknownKey && l.Project.keys.Confirmed(tried, since, now):
+		return keyring.TokenID("", l.digest), true
+	case outcome.Reason() == protocol.ReasonUnknownKey:
+		return kid, true
+	case l.Project.keys.Confirmed(tried, since, now):
 		return "", true
 	}
-	return kid, true
+	return keyring.TokenID(kid, l.digest), true
 }
 
 // conclude makes a verdict of the outcome of the cryptographic check, and remembers it.
