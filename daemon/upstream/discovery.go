@@ -10,7 +10,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 )
 
-// How long a discovery document is good for, and how soon after a failed refresh the next one may follow. While none was found, the pauses are those after a 429.
+// How long a discovery document is good for, and how soon the next fetch may follow after a refresh that failed, or after
+// a document without an endpoint that is needed. While none was found, the pauses are those after a 429.
 const (
 	discoveryFresh = time.Hour
 	discoveryPause = time.Minute
@@ -52,7 +53,7 @@ func (d *discovery) find(ctx context.Context, c *Client) (document, *Error) {
 	got, e := c.discover(ctx)
 	switch {
 	case e == nil:
-		d.found, d.next, d.failure, d.failures = got, now.Add(discoveryFresh), nil, 0
+		d.learn(got, c, now)
 	case d.found != document{}:
 		d.next = c.config.Now().Add(max(discoveryPause, e.RetryAfter))
 	case e.outcome == silent: // the caller gave up, which says nothing about the document
@@ -65,6 +66,26 @@ func (d *discovery) find(ctx context.Context, c *Client) (document, *Error) {
 		return document{}, e
 	}
 	return d.found, nil
+}
+
+// learn remembers a document that was asked for at an instant. Where it lacks an endpoint that only it can tell, the
+// former one stays in use, and the document is fetched again soon.
+func (d *discovery) learn(got document, c *Client, asked time.Time) {
+	fresh, before := discoveryFresh, d.found
+	if before.issuer != got.issuer {
+		before = document{}
+	}
+	keep := func(is *string, was, configured string) {
+		if *is == "" && configured == "" {
+			*is, fresh = was, discoveryPause
+		}
+	}
+	keep(&got.keys, before.keys, c.endpoints.keys)
+	keep(&got.profile, before.profile, c.endpoints.profile)
+	if c.config.Introspection != nil {
+		keep(&got.introspection, before.introspection, c.endpoints.introspection)
+	}
+	d.found, d.next, d.failure, d.failures = got, asked.Add(fresh), nil, 0
 }
 
 // held returns the failure of the last fetch for a caller that would fetch too soon after it; nil if there is a document.

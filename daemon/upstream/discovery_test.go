@@ -3,7 +3,9 @@ package upstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -135,5 +137,74 @@ func TestACallerWhoGivesUpSaysNothingAboutTheDocument(t *testing.T) {
 	}
 	if err := c.MayIntrospect(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAnEndpointThatADocumentLacks is asked for soon, and not after an hour. One that was there before stays in use.
+func TestAnEndpointThatADocumentLacks(t *testing.T) {
+	member := map[string]string{"jwks_uri": "/keys", "userinfo_endpoint": "/userinfo", "introspection_endpoint": "/introspect"}
+	for lacks := range member {
+		for _, how := range []string{"", `"` + lacks + `":"http://192.0.2.1/",`, `"` + lacks + `":null,`} {
+			t.Run(fmt.Sprintf("%s %q", lacks, how), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					without := true
+					asked, searches := "", 0
+					c := inMemory(t, discovering()["oidc"].config, func(r *http.Request) (*http.Response, error) {
+						if r.URL.Path != "/.well-known/openid-configuration" {
+							asked = r.URL.Path
+							return response(200, jsonType, `{"keys":[],"sub":"`+stackUser+`","active":true}`), nil
+						}
+						searches++
+						text := `{"issuer":"https://auth.example",`
+						for name, path := range member {
+							if name != lacks || !without {
+								text += `"` + name + `":"https://auth.example` + path + `",`
+							} else {
+								text += how
+							}
+						}
+						return response(200, jsonType, strings.TrimSuffix(text, ",")+"}"), nil
+					})
+					ask := func() error {
+						asked = ""
+						switch lacks {
+						case "jwks_uri":
+							_, err := c.Keyset(context.Background(), Validators{})
+							return err
+						case "userinfo_endpoint":
+							_, err := profile(c)
+							return err
+						}
+						_, err := c.Introspect(context.Background(), []byte("t"), takeAll, fair.Asker{}, Interactive)
+						return err
+					}
+					expect := func(path string, n int) {
+						t.Helper()
+						if err := ask(); (err == nil) != (path != "") || err != nil && failure(t, err).Meaning != Misconfigured {
+							t.Fatal(err)
+						}
+						if asked != path || searches != n {
+							t.Fatalf("asked at %q after %d searches, want %q, %d", asked, searches, path, n)
+						}
+					}
+					expect("", 1)
+					pass(discoveryPause - 1)
+					expect("", 1)
+					without = false
+					pass(1)
+					expect(member[lacks], 2)
+					without = true
+					pass(discoveryFresh)
+					expect(member[lacks], 3)
+					pass(discoveryPause)
+					expect(member[lacks], 4)
+					without = false
+					pass(discoveryPause)
+					expect(member[lacks], 5)
+					pass(discoveryFresh - 1)
+					expect(member[lacks], 5)
+				})
+			})
+		}
 	}
 }
