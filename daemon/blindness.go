@@ -8,9 +8,15 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/membership"
 )
 
-// hearingInterval is how often a host of a fleet checks for how long it has been blind.
-// It is well below the least blind_after.
-const hearingInterval = 500 * time.Millisecond
+const (
+	// firstHearing is how long a start waits for the fleet at most.
+	firstHearing = 2 * time.Second
+	// hearingInterval is how often a host of a fleet checks for how long it has been
+	// blind, well below the least blind_after; otherInterval is how often another host
+	// checks whether a reload has made it join a fleet.
+	hearingInterval = 500 * time.Millisecond
+	otherInterval   = 5 * time.Second
+)
 
 // blindness tells the operator that this host has not heard its fleet for blind_after,
 // and that this is over: a line each. The line of package fleet comes as soon as the
@@ -55,9 +61,9 @@ func (b *blindness) look(h membership.Hearing, after time.Duration, log *slog.Lo
 	}
 }
 
-// watchHearing lets a blindness look regularly until ctx ends.
-func (d *Daemon) watchHearing(ctx context.Context) {
-	var b blindness
+// run looks regularly until ctx ends. hearing and blindAfter return what is in force at
+// the moment.
+func (b *blindness) run(ctx context.Context, hearing func() membership.Hearing, blindAfter func() time.Duration, log *slog.Logger) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -66,8 +72,8 @@ func (d *Daemon) watchHearing(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		interval, h := statusInterval, d.fleet.Hearing() // a reload can join a fleet
-		b.look(h, time.Duration(d.state.Load().config.Fleet.BlindAfter), d.opts.Logger)
+		interval, h := otherInterval, hearing()
+		b.look(h, blindAfter(), log)
 		if h.InFleet {
 			interval = hearingInterval
 		}

@@ -23,9 +23,6 @@ func (d *Daemon) openFleet() {
 	})
 }
 
-// firstHearing is how long a start waits for the fleet at most.
-const firstHearing = 2 * time.Second
-
 // awaitFleet lets a host that accepts nothing before it hears its fleet (when_blind =
 // "refuse") hear it before it serves. Otherwise each restart would refuse lookups for some
 // milliseconds. Callers wait in the sockets' queues meanwhile.

@@ -163,7 +163,8 @@ func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed
 	}
 	o := &observer{daemon: d, told: d.status()}
 	d.group.Go(func() { o.run(ctx) })
-	d.group.Go(func() { d.watchHearing(ctx) })
+	blindAfter := func() time.Duration { return time.Duration(d.state.Load().config.Fleet.BlindAfter) }
+	d.group.Go(func() { new(blindness).run(ctx, d.fleet.Hearing, blindAfter, d.opts.Logger) })
 	return h
 }
 
