@@ -152,22 +152,23 @@ func (l *Lookup) withoutProfile(e *entry) bool {
 func (l *Lookup) freshness() time.Duration {
 	fresh := time.Duration(l.Project.config.ProfileFresh)
 	if l.MaxAge >= 0 {
-		// An age is known to the second: max-age=3 admits anything short of 4.
-		fresh = min(fresh, l.wholeMaxAge())
+		fresh = min(fresh, l.leastTooOld())
 	}
 	return fresh
 }
 
-// wholeMaxAge returns the smallest age that is too old for the caller.
-func (l *Lookup) wholeMaxAge() time.Duration {
+// leastTooOld returns the smallest age that is too old for the caller: the next one after
+// MaxAge. With MaxAge 0 each age is, because only an answer of the upstream to this lookup
+// will do.
+func (l *Lookup) leastTooOld() time.Duration {
 	if l.MaxAge == 0 {
 		return 0
 	}
-	return l.MaxAge + time.Second
+	return l.MaxAge + time.Nanosecond
 }
 
 // tooOld reports whether a profile of that age is too old for the caller.
-func (l *Lookup) tooOld(age time.Duration) bool { return l.MaxAge >= 0 && age >= l.wholeMaxAge() }
+func (l *Lookup) tooOld(age time.Duration) bool { return l.MaxAge >= 0 && age >= l.leastTooOld() }
 
 // pastStale reports whether a profile of that age is too old for the configuration, even while the upstream fails.
 func (p *Project) pastStale(age time.Duration) bool {

@@ -71,6 +71,26 @@ func TestAProfileThatAnotherHostHasFetchedIsServed(t *testing.T) {
 	}
 }
 
+// TestTheFleetIsAskedForAProfileAsYoungAsTheCallerWants: a millisecond younger, so that the
+// profile is not too old when it has come. 0 or less wants a live check.
+func TestTheFleetIsAskedForAProfileAsYoungAsTheCallerWants(t *testing.T) {
+	k, f := inFleet(t, fleet.Answer{Decision: fleet.Go})
+	ada := k.upstream.AddUser(standin.User{}).ID
+	for i, c := range []struct{ maxAge, want time.Duration }{
+		{-1, 59999 * time.Millisecond}, {0, -time.Millisecond}, {time.Second, 999 * time.Millisecond},
+		{59 * time.Second, 58999 * time.Millisecond}, {600 * time.Second, 59999 * time.Millisecond},
+	} {
+		k.clock.Advance(2 * time.Minute) // what the last one has fetched is too old
+		l := k.profile(k.project("stack"), k.token(ada))
+		l.MaxAge = c.maxAge
+		v, _ := k.askFully(l)
+		wantAccepted(t, c.maxAge.String(), v)
+		if len(f.claims) != i+1 || f.claims[i].MaxAge.Truncate(time.Millisecond) != c.want {
+			t.Errorf("max-age %s: asked %+v", c.maxAge, f.claims[i:])
+		}
+	}
+}
+
 // TestAnotherHostsProfileLiftsNoDenial: the upstream has denied this very token, and has
 // not been asked about the token since.
 func TestAnotherHostsProfileLiftsNoDenial(t *testing.T) {

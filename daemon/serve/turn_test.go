@@ -85,7 +85,7 @@ func lates() []late {
 
 		{"profile: a while", "PROFILE", true, wait(7 * time.Second), "OK level=profile", "age=27 ttl=33 source=cache", 0},
 		{"profile: its fresh time", "PROFILE", true, wait(40 * time.Second), "OK level=profile", "age=60 ttl=0 source=stale", 0},
-		{"profile: the caller's max-age", "PROFILE max-age=21", true, wait(2 * time.Second), "ERR busy retry-after=1", "", 0},
+		{"profile: the caller's max-age", "PROFILE max-age=21", true, wait(1500 * time.Millisecond), "ERR busy retry-after=1", "", 0},
 		{"profile: not yet the caller's max-age", "PROFILE max-age=21", true, wait(time.Second), "OK level=profile", "age=21", 0},
 		{"profile: the caller's max-age, with a fallback", "PROFILE max-age=21 fallback=claims", true, wait(2 * time.Second), "OK level=claims", "age=2", 0},
 		{"profile: its stale time", "PROFILE", true, wait(16 * time.Minute), "ERR busy retry-after=1", "", 0},
