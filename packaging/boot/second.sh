@@ -92,6 +92,26 @@ helper_belongings() {
 	fails grep -q . owned
 }
 
+# unready: what ends before it is ready is started again slowly; what was ready, at once, with the same status too.
+unready() {
+	local folder=/run/systemd/system/neonauth-http.service.d waits
+	mkdir -p "$folder"
+	printf '[Service]\nExecStart=\nExecStart=/usr/bin/neonauth-http --misspelt\n' >"$folder/misspelt.conf"
+	systemctl daemon-reload
+	fails systemctl restart neonauth-http
+	within 60 says neonauth-http 'did not start .* trying again in 5 s' >/dev/null
+	rm -r "$folder"
+	systemctl daemon-reload
+	systemctl restart neonauth-http # the wait is no obstacle
+	within 60 let_in
+	waits=$(says neonauth-http 'trying again in 5 s' | wc -l)
+	systemctl kill -s QUIT neonauth-http # ends a program in Go as a panic does, with the status of a misspelt flag
+	within 60 says neonauth-http 'code=exited, status=2' >/dev/null
+	within 60 let_in
+	[ "$(says neonauth-http 'trying again in 5 s' | wc -l)" = "$waits" ]
+	tell "after a misspelt flag $waits wait(s), after a panic none"
+}
+
 # deliver EVENT USER: delivers a webhook through nginx and prints the status of the reply.
 deliver() {
 	control webhooks "{\"url\":\"http://127.0.0.1:8080/hooks/main\",\"secret\":\"$(cat webhook-secret)\",\"event\":\"$1\",\"user\":\"$2\"}"

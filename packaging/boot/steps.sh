@@ -180,6 +180,7 @@ second)
 	must "the helper answers a real nginx" behind_nginx
 	step "nginx: restarts are not seen, no daemon is 503" nginx_through_restarts
 	step "the helper owns nothing" helper_belongings
+	step "a misspelt flag slows restarts, a panic does not" unready
 	must "webhooks are followed as the guide sets it up" hooks_as_the_guide_says
 	step "the taker of webhooks owns nothing and shows nobody its secret" hooks_belongings
 	step "webhooks through a restart and without the daemon" hooks_restart

@@ -4,8 +4,10 @@ set -e
 
 case "$1" in
 remove | 0)
-	rm -f /run/neonauthd/refused /run/neonauth-http/refused /run/neonauth-http-hooks/refused
-	rmdir /run/neonauthd /run/neonauth-http /run/neonauth-http-hooks 2>/dev/null || true
+	for folder in /run/neonauthd /run/neonauth-http /run/neonauth-http-hooks; do # what the units note about their starts
+		rm -f "$folder/refused" "$folder/started"
+		rmdir "$folder" 2>/dev/null || true
+	done
 	;;
 purge)
 	rm -rf /etc/neonauthd /var/lib/neonauthd
