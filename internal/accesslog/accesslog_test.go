@@ -179,61 +179,6 @@ func TestAFileThatCannotBeWrittenIsNoDisaster(t *testing.T) {
 	}
 }
 
-// TestALineThatWasCutDoesNotSpoilTheNext: a disk may become full in the middle of a line.
-func TestALineThatWasCutDoesNotSpoilTheNext(t *testing.T) {
-	l, _ := newLog(t, "file:"+filepath.Join(need.Folder(t), "log"))
-	w := &writer{Log: l}
-	defer w.close()
-	w.gather(lineOf("1"))
-	w.gather(lineOf("2"))
-	cut := &cutting{room: len(written) + 5}
-	w.out = cut
-	w.put() // the second attempt opens the real file
-	text, err := os.ReadFile(strings.TrimPrefix(l.Destination, "file:"))
-	if err != nil || string(text) != strings.Replace(written, "P", "2", 1) || l.Written() != 2 || l.Lost() != 0 {
-		t.Errorf("%q then %q (%v); written %d, lost %d", cut.text, text, err, l.Written(), l.Lost())
-	}
-	w.torn = true // as after a write to a file that ended within a line
-	w.gather(lineOf("3"))
-	w.put()
-	if text, _ := os.ReadFile(strings.TrimPrefix(l.Destination, "file:")); !strings.HasSuffix(string(text), "}\n\n"+strings.Replace(written, "P", "3", 1)) {
-		t.Errorf("%q", text)
-	}
-}
-
-// TestAFullDiskDoesNotHideThatALineWasCut: attempts that write nothing come between the
-// line that was cut and the next one.
-func TestAFullDiskDoesNotHideThatALineWasCut(t *testing.T) {
-	l, _ := newLog(t, "file:"+filepath.Join(need.Folder(t), "log"))
-	w := &writer{Log: l}
-	defer w.close()
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	need.Host(t, err == nil, "no /dev/full here")
-	w.out, w.torn = full, true
-	w.gather(lineOf("1"))
-	w.put() // fails there, and is written to the real file
-	if text, _ := os.ReadFile(strings.TrimPrefix(l.Destination, "file:")); string(text) != "\n"+strings.Replace(written, "P", "1", 1) {
-		t.Errorf("%q", text)
-	}
-}
-
-// cutting is a destination that becomes full.
-type cutting struct {
-	room int
-	text []byte
-}
-
-func (c *cutting) Write(p []byte) (int, error) {
-	n := min(len(p), c.room)
-	c.text, c.room = append(c.text, p[:n]...), c.room-n
-	if n < len(p) {
-		return n, syscall.ENOSPC
-	}
-	return n, nil
-}
-func (c *cutting) Close() error                     { return nil }
-func (c *cutting) SetWriteDeadline(time.Time) error { return nil }
-
 func TestLinesReachASocketThatIsBack(t *testing.T) {
 	path := filepath.Join(need.Folder(t), "s")
 	listen := func() net.Listener {

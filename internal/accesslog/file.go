@@ -52,6 +52,33 @@ func openFile(path string, uid int) (*os.File, error) {
 	return file, nil
 }
 
+// endsWithinLine reports whether the last line of an open file was cut, by a full disk or the end of
+// the process. known is false for a pipe or another special file, and for a file that this process
+// may not read.
+func endsWithinLine(file *os.File) (cut, known bool) {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return false, false
+	}
+	if info.Size() == 0 {
+		return false, true
+	}
+	reader, err := os.OpenFile(file.Name(), os.O_RDONLY|syscall.O_NONBLOCK, 0) // file is for writing only
+	if err != nil {
+		return false, false
+	}
+	defer reader.Close()
+	var last [1]byte
+	read, err := reader.Stat()
+	if err != nil || !os.SameFile(info, read) {
+		return false, false
+	}
+	if _, err := reader.ReadAt(last[:], info.Size()-1); err != nil {
+		return false, false
+	}
+	return last[0] != '\n', true
+}
+
 // Unsafe returns the error with which this process would refuse a destination; nil if it
 // would not. For root it judges as for a process of the user who owns the folder. It
 // changes nothing.

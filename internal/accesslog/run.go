@@ -26,6 +26,7 @@ type writer struct {
 	out     destination // nil: has to be opened
 	old     bool        // out is a file that could not be opened again
 	torn    bool        // the file ends within a line
+	file    os.FileInfo // of the file that torn is about; nil: there was none
 	text    bytes.Buffer
 	count   int       // of lines in text
 	end     time.Time // deadline for everything that is left; zero: ctx has not ended
@@ -174,17 +175,37 @@ func (w *writer) renew() {
 		w.Logger.Info("access log opened anew")
 	}
 	w.close()
-	w.out = next
+	w.use(next)
 }
 
-func (w *writer) open() (err error) {
-	if w.out == nil {
-		w.out, err = w.connect(w.limit())
+func (w *writer) open() error {
+	if w.out != nil {
+		return nil
 	}
-	if err != nil {
-		w.out = nil
+	next, err := w.connect(w.limit())
+	if err == nil {
+		w.use(next)
 	}
 	return err
+}
+
+// use makes next the destination. It may be a file that this process, or one before it, has left in
+// the middle of a line.
+func (w *writer) use(next destination) {
+	w.out = next
+	before := w.file
+	w.file = nil
+	file, ok := next.(*os.File)
+	if !ok {
+		w.torn = false
+		return
+	}
+	w.file, _ = file.Stat()
+	if cut, known := endsWithinLine(file); known {
+		w.torn = cut
+	} else if before == nil || w.file == nil || !os.SameFile(before, w.file) {
+		w.torn = false
+	}
 }
 
 func (w *writer) close() {
