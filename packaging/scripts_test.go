@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +51,68 @@ func TestEveryGroupIsPurged(t *testing.T) {
 	}
 	if groups == 0 {
 		t.Fatal("sysusers.d makes no group")
+	}
+}
+
+// TestAnAbortedRemovalRestoresTheUnits: dpkg stops and disables them, and then keeps the package, for example since the one that
+// was to replace it cannot be installed.
+func TestAnAbortedRemovalRestoresTheUnits(t *testing.T) {
+	dir := t.TempDir()
+	systemctl := `#!/bin/sh
+echo "$*" >>` + dir + `/calls
+case "$*" in
+"is-enabled neonauthd.service" | "is-enabled neonauthd.socket") echo enabled ;;
+"is-enabled neonauth-http.socket") echo static ;;
+"--quiet is-active neonauthd.socket" | "--quiet is-active neonauth-http.service") ;;
+*) exit 1 ;;
+esac
+`
+	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte(systemctl), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	step := func(script, argument string) []string {
+		t.Helper()
+		text := strings.NewReplacer("/run/systemd/system", dir, "/run/neonauthd", dir+"/neonauthd").Replace(read(t, "scripts/"+script))
+		command := exec.CommandContext(t.Context(), "/bin/sh", "-c", text, script, argument)
+		command.Env = []string{"PATH=" + dir + ":/usr/bin:/bin"}
+		if out, err := command.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s %s: %v: %s", script, argument, err, out)
+		}
+		var changes []string
+		for line := range strings.Lines(read(t, filepath.Join(dir, "calls"))) {
+			if !strings.Contains(line, "is-") {
+				changes = append(changes, strings.TrimSpace(line))
+			}
+		}
+		return changes
+	}
+	if got := step("preremove.sh", "remove"); len(got) != 1 || !strings.HasPrefix(got[0], "disable --now neonauthd.socket ") {
+		t.Errorf("a removal does %q", got)
+	}
+	want := []string{"enable neonauthd.socket neonauthd.service", "start neonauthd.socket neonauth-http.service"}
+	if got := step("postinstall.sh", "abort-remove"); !slices.Equal(got[1:], want) {
+		t.Errorf("its end does %q, want %q", got[1:], want)
+	}
+	if got := step("postinstall.sh", "abort-remove"); len(got) != 3 {
+		t.Errorf("a second time does %q", got[3:])
+	}
+}
+
+// TestEveryFolderOfLogsIsPurged that an operator is told to make.
+func TestEveryFolderOfLogsIsPurged(t *testing.T) {
+	script, told := read(t, "scripts/postremove.sh"), map[string]bool{}
+	for _, file := range []string{"../docs/operating.md", "neonauth-http.toml"} {
+		for _, m := range regexp.MustCompile("LogsDirectory=([a-z-]+)").FindAllStringSubmatch(read(t, file), -1) {
+			told[m[1]] = true
+		}
+	}
+	if len(told) < 2 {
+		t.Errorf("only %v is told", told)
+	}
+	for name := range told {
+		if !strings.Contains(script, " /var/log/"+name+" ") {
+			t.Errorf("postremove.sh leaves /var/log/%s behind", name)
+		}
 	}
 }
 

@@ -189,9 +189,29 @@ stopped() {
 	say "VERIFY $(cat token)" | grep -q ' OK '
 }
 
+unit_states() {
+	systemctl list-unit-files --no-legend 'neonauth*'
+	systemctl list-units --all --no-legend --plain 'neonauth*' | awk '{ print $1, $3 }'
+}
+removal_aborted() { # another package cannot be installed in its place, so dpkg has called prerm, and calls postinst
+	unit_states >states
+	grep -q 'neonauthd.service active' states
+	/var/lib/dpkg/info/neonauthd.prerm remove
+	fails cmp -s states <(unit_states)
+	/var/lib/dpkg/info/neonauthd.postinst abort-remove
+	diff -u states <(unit_states)
+	within 60 let_in
+}
+
 purged() {
 	systemctl stop nginx upstream
 	rm -rf /etc/nginx/neonauth /etc/nginx/conf.d/*.conf
+	mkdir -p /etc/systemd/system/neonauth-http.service.d
+	printf '[Service]\nLogsDirectory=neonauth-http\n' >/etc/systemd/system/neonauth-http.service.d/access-log.conf
+	systemctl daemon-reload
+	systemctl restart neonauth-http # makes the folder
+	[ -L /var/log/neonauth-http ]
+	[ -d /var/log/neonauthd ]
 	dpkg --purge neonauthd
 	rmdir /etc/credstore 2>/dev/null || true # made by the operator, and his to remove
 	list_everything >after

@@ -135,7 +135,7 @@ quiet_journal() {
 list_everything() {
 	find / -xdev \( -path /boot-test -o -path /var/lib/dpkg -o -path /var/log -o -path /var/lib/systemd -o -path /tmp -o -path /var/tmp \
 		-o -path /var/cache -o -path /root -o -path /etc/.pwd.lock -o -path '/etc/*-' -o -path /var/lib/nginx \) -prune -o -printf '%M %u:%g %p\n'
-	find /run -xdev -path '*neonauth*'
+	find /run /var/log -xdev -path '*neonauth*' -not -path '/var/log/journal/*'
 	cat /etc/passwd /etc/group /etc/shadow /etc/gshadow
 }
 
@@ -186,6 +186,7 @@ second)
 	step "webhooks through a restart and without the daemon" hooks_restart
 	step "systemctl stop, and start again" stopped
 	step "the journal holds no secret and no fault" quiet_journal
+	step "a removal that is called off leaves all units as they were" removal_aborted
 	step "purge leaves nothing" purged
 	;;
 esac

@@ -5,6 +5,16 @@ set -e
 
 case "$1" in
 configure) if [ -n "$2" ]; then upgrade=yes; else upgrade=no; fi ;;
+abort-remove)
+	if { read -r enabled && read -r active; } 2>/dev/null </run/neonauthd.disabled; then
+		rm /run/neonauthd.disabled
+		# shellcheck disable=SC2086 # lists of units
+		[ -z "$enabled" ] || systemctl enable $enabled || true
+		# shellcheck disable=SC2086
+		[ -z "$active" ] || systemctl start $active || true
+	fi
+	exit 0
+	;;
 abort-*) exit 0 ;;
 1) upgrade=no ;;
 *) upgrade=yes ;;

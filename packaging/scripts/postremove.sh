@@ -8,9 +8,12 @@ remove | 0)
 		rm -f "$folder/refused" "$folder/started"
 		rmdir "$folder" 2>/dev/null || true
 	done
+	rm -f /run/neonauthd.disabled
 	;;
 purge)
 	rm -rf /etc/neonauthd /var/lib/neonauthd
+	# The folders of access logs, which operators make with LogsDirectory=. That of a dynamic user is in private, behind a link.
+	rm -rf /var/log/neonauthd /var/log/neonauth-http /var/log/private/neonauth-http || true # one of them may be a mount
 	for credential in server-key introspection-secret fleet-key fleet-password webhook-secret access-log-key; do
 		rm -f "/etc/credstore/neonauthd.$credential"
 	done
