@@ -16,19 +16,20 @@ const (
 	StackKeys  Endpoint = "stack-keys"
 	NeonKeys   Endpoint = "neon-keys"
 	OIDCKeys   Endpoint = "oidc-keys"
-	Me         Endpoint = "me"        // Stack: GET /api/v1/users/me
-	APIKeys    Endpoint = "api-keys"  // Stack: POST /api/v1/{user,team}-api-keys/check
-	Access     Endpoint = "access"    // sign-in, refresh, sign-out and /token of every preset
-	GetSession Endpoint = "session"   // Neon: GET /neondb/auth/get-session
-	Userinfo   Endpoint = "userinfo"  // OpenID Connect
-	Discovery  Endpoint = "discovery" // OpenID Connect
+	Me         Endpoint = "me"             // Stack: GET /api/v1/users/me
+	APIKeys    Endpoint = "api-keys"       // Stack: POST /api/v1/{user,team}-api-keys/check
+	Access     Endpoint = "access"         // sign-in, refresh, sign-out and /token of every preset
+	GetSession Endpoint = "session"        // Neon: GET /neondb/auth/get-session
+	Userinfo   Endpoint = "userinfo"       // OpenID Connect
+	Discovery  Endpoint = "discovery"      // OpenID Connect
+	Base       Endpoint = "base-discovery" // Better Auth's, where its issuer is its base URL
 
 	Introspection Endpoint = "introspection" // Neon and OpenID Connect: POST of RFC 7662
 )
 
 // Endpoints lists every endpoint.
 func Endpoints() []Endpoint {
-	return []Endpoint{Any, Keys, StackKeys, NeonKeys, OIDCKeys, Me, APIKeys, Access, GetSession, Userinfo, Discovery, Introspection}
+	return []Endpoint{Any, Keys, StackKeys, NeonKeys, OIDCKeys, Me, APIKeys, Access, GetSession, Userinfo, Discovery, Base, Introspection}
 }
 
 // scopes are the endpoint itself and the wider ones, narrowest first.

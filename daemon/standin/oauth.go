@@ -20,21 +20,42 @@ const (
 )
 
 // oauthRoutes serve the metadata of Better Auth's OAuth provider, whose issuer is the origin: below the base URL
-// there are none.
+// there are none, until [Standin.NameBase].
 func (s *Standin) oauthRoutes(mux *http.ServeMux) {
 	for _, path := range []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"} {
-		mux.HandleFunc("GET "+path, s.at(Discovery, s.oauthMetadata))
+		mux.HandleFunc("GET "+path, s.at(Discovery, func(w http.ResponseWriter, _ *http.Request) { s.oauthMetadata(w, s.BaseURL()) }))
+		mux.HandleFunc("GET "+neonPath+path, s.at(Base, s.baseMetadata))
 	}
+	mux.HandleFunc("GET /.well-known/oauth-authorization-server"+neonPath, s.at(Base, s.baseMetadata))
 	s.introspectionRoute(mux, Neon, neonPath+"/oauth2/introspect")
 }
 
-func (s *Standin) oauthMetadata(w http.ResponseWriter, _ *http.Request) {
+// NameBase makes the base URL the issuer that the metadata of the base URL name. Those of the origin stay as they are: they
+// may be another database's. Tokens name the origin, unless their spec says otherwise.
+func (s *Standin) NameBase(is bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ofBase = is
+}
+
+func (s *Standin) baseMetadata(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	named := s.ofBase
+	s.mu.Unlock()
+	if !named {
+		http.NotFound(w, r)
+		return
+	}
+	s.oauthMetadata(w, s.ServiceURL(Neon))
+}
+
+func (s *Standin) oauthMetadata(w http.ResponseWriter, issuer string) {
 	base := s.ServiceURL(Neon)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "public, max-age=15, stale-while-revalidate=15, stale-if-error=86400")
 	w.Write(ordered.Encode(ordered.Object{
 		{"scopes_supported", strings.Split(defaultScope, " ")},
-		{"issuer", s.BaseURL()},
+		{"issuer", issuer},
 		{"authorization_endpoint", base + "/oauth2/authorize"},
 		{"token_endpoint", base + "/oauth2/token"},
 		{"registration_endpoint", base + "/oauth2/register"},

@@ -106,6 +106,7 @@ type Standin struct {
 	caching  map[Preset]caching
 	hmacKey  []byte
 	bearer   bool   // see TakeBearer
+	ofBase   bool   // see NameBase
 	logouts  string // see SendLogouts
 }
 

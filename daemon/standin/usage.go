@@ -55,7 +55,7 @@ Break an endpoint, for a number of calls or until it is cleared:
   curl -d '{"endpoint":"keys","kind":"delay","latency":"800ms"}' BASE/_standin/faults
   curl -X DELETE 'BASE/_standin/faults?endpoint=me'      all of them without endpoint
   Endpoints: any, keys, stack-keys, neon-keys, oidc-keys, me, api-keys, access, session, userinfo, discovery,
-  introspection.
+  base-discovery, introspection.
   Kinds: delay, hang, reset, status, known-error, wrapped, answer, redirect, garbage, truncate, drip,
   huge, gzip-bomb, endless-headers, empty-keys, odd-keys, other-user, pad-profile.
   Members: latency, status, code, retry_after, x_retry_after, location, header, body, size, interval,

@@ -18,6 +18,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -80,6 +81,7 @@ type Client struct {
 	// introspection is the governor of the introspection endpoint; nil where that is not asked.
 	introspection *governor
 	discovery     *discovery
+	ofBase        atomic.Bool // see Pin
 	comparison    comparison
 	failures      lastFailures
 	attention     attention

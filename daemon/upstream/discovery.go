@@ -40,10 +40,8 @@ func newDiscovery() *discovery {
 
 // find returns the issuer's document. One caller fetches, the others wait for it, and share its failure.
 func (d *discovery) find(ctx context.Context, c *Client) (document, *Error) {
-	select {
-	case <-d.turn:
-	case <-ctx.Done():
-		return document{}, c.exchangeFailure(ctx, c.config.Now(), ctx.Err())
+	if e := d.wait(ctx, c); e != nil {
+		return document{}, e
 	}
 	defer func() { d.turn <- struct{}{} }()
 	now := c.config.Now()
@@ -65,6 +63,32 @@ func (d *discovery) find(ctx context.Context, c *Client) (document, *Error) {
 		d.failures++
 		return document{}, e
 	}
+	return d.found, nil
+}
+
+// wait waits for the turn to fetch.
+func (d *discovery) wait(ctx context.Context, c *Client) *Error {
+	select {
+	case <-d.turn:
+		return nil
+	case <-ctx.Done():
+		return c.exchangeFailure(ctx, c.config.Now(), ctx.Err())
+	}
+}
+
+// again fetches the issuer's document, due or not. The caller limits its calls itself. After a failure everything stays
+// as it was.
+func (d *discovery) again(ctx context.Context, c *Client) (document, *Error) {
+	if e := d.wait(ctx, c); e != nil {
+		return document{}, e
+	}
+	defer func() { d.turn <- struct{}{} }()
+	now := c.config.Now()
+	got, e := c.discover(ctx)
+	if e != nil {
+		return document{}, e
+	}
+	d.learn(got, c, now)
 	return d.found, nil
 }
 

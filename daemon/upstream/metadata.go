@@ -27,6 +27,22 @@ func metadataPlaces(baseURL string) []place {
 	return append(places, place{origin + server + root[len(origin):], root}, place{origin + server, origin}, place{origin + openid, origin})
 }
 
+// BaseIssuer returns the base URL as the name of the issuer that it may be.
+func (c *Client) BaseIssuer() string { return rootOf(c.config.BaseURL) }
+
+// Pin tells the Client which issuer's tokens are accepted. If it is the base URL, only metadata of this issuer are taken
+// from now on: a 404 in their place may be a fault that passes, and the metadata of the origin may be another
+// database's.
+func (c *Client) Pin(issuer string) { c.ofBase.Store(issuer == c.BaseIssuer()) }
+
+// IssuerNow is [Client.Issuer], and fetches the metadata also if they are known.
+func (c *Client) IssuerNow(ctx context.Context) (string, error) {
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	found, e := c.discovery.again(ctx, c)
+	return found.issuer, c.finish(actMetadata, e)
+}
+
 // Issuer returns the name of the upstream as an OAuth server. For OIDC it is the configured issuer; for Neon its
 // metadata name it, and it is the base URL or its origin. The error is an *Error.
 func (c *Client) Issuer(ctx context.Context) (string, error) {
@@ -37,9 +53,12 @@ func (c *Client) Issuer(ctx context.Context) (string, error) {
 }
 
 // discoverNeon looks for the metadata in their places. If there are none in one place, it goes on to the next, but
-// never takes metadata that name a third issuer.
+// never takes metadata that name a third issuer, nor those of the origin if the base URL is pinned as the issuer.
 func (c *Client) discoverNeon(ctx context.Context) (document, *Error) {
 	for _, at := range metadataPlaces(c.config.BaseURL) {
+		if c.ofBase.Load() && at.issuer != c.BaseIssuer() {
+			continue
+		}
 		a, e := c.get(ctx, at.url, nil, MaxKeysetBody)
 		switch {
 		case e != nil:

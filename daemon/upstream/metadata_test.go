@@ -6,6 +6,32 @@ import (
 	"testing"
 )
 
+// TestAPinnedBaseTakesNoMetadataOfTheOrigin: their endpoints may be another database's.
+func TestAPinnedBaseTakesNoMetadataOfTheOrigin(t *testing.T) {
+	const base = "/neondb/auth"
+	var self string
+	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/.well-known/oauth-authorization-server" {
+			http.NotFound(w, r)
+			return
+		}
+		reply(200, jsonType, `{"issuer":"`+self+`","introspection_endpoint":"`+self+`/other/auth/oauth2/introspect"}`)(w, r)
+	})
+	self = server.URL
+	c := open(t, Config{Preset: Neon, BaseURL: self + base})
+	if issuer, err := c.Issuer(t.Context()); err != nil || issuer != self {
+		t.Fatalf("%q, %v", issuer, err)
+	}
+	c.Pin(self + base)
+	if issuer, err := c.IssuerNow(t.Context()); err == nil {
+		t.Errorf("%q", issuer)
+	}
+	c.Pin(self)
+	if issuer, err := c.IssuerNow(t.Context()); err != nil || issuer != self {
+		t.Errorf("%q, %v", issuer, err)
+	}
+}
+
 // TestTheIssuerIsTheOneOfTheMetadata: Better Auth answers 404 where the metadata of the other issuer would be.
 func TestTheIssuerIsTheOneOfTheMetadata(t *testing.T) {
 	const base = "/neondb/auth"
