@@ -211,6 +211,9 @@ func (c *projectCheck) keys(ctx context.Context) {
 	}
 	if c.config.FindsIssuer() {
 		c.report("the issuer is "+c.project.Issuer()+", as the upstream's metadata say", nil)
+		if rival := c.project.Rival(); rival != "" {
+			fmt.Fprintf(c.out, "  note        there are no metadata of %s (404), and only those of its origin: tokens that name %s as their issuer are not accepted, and unknown until it has metadata; if they are right, write it into issuers\n", rival, rival)
+		}
 	}
 	c.found(ctx)
 	c.report(fmt.Sprintf("key set (keys: %d, skipped: %d%s)", len(set.Keys()), len(set.Skipped()), left), nil)

@@ -223,6 +223,22 @@ func TestCheckNamesWhatTheIssuersMetadataName(t *testing.T) {
 	}
 }
 
+// TestCheckNamesThePinnedIssuer, and its rival while that is not excluded.
+func TestCheckNamesThePinnedIssuer(t *testing.T) {
+	w := newLiveDaemon(t, resources)
+	base, origin := w.upstream.ServiceURL(standin.Neon), w.upstream.BaseURL()
+	for ofBase, issuer := range map[bool]string{false: origin, true: base} {
+		w.upstream.NameBase(ofBase)
+		text, err := w.checked(3, func(*config.Project) {})
+		if err != nil || !strings.Contains(text, "the issuer is "+issuer+", as the upstream's metadata say") {
+			t.Errorf("%v\n%s", err, text)
+		}
+		if noted := strings.Contains(text, "note        there are no metadata of "+base+" (404)"); noted == ofBase {
+			t.Errorf("the issuer is %s, and its rival is told: %v", issuer, noted)
+		}
+	}
+}
+
 // TestCheckSaysWhatANameStandsFor and what is missing, with the file that has it.
 func TestCheckSaysWhatANameStandsFor(t *testing.T) {
 	w := newLiveDaemon(t, nil)

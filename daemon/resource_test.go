@@ -105,17 +105,19 @@ func (w *liveDaemon) wantKindExplained(token, project, where string) {
 }
 
 // TestTheIssuerOfAResourceIsPinned: before the metadata are read, nothing is judged. After that only their issuer
-// counts, also after a restart during an outage.
+// counts, also after a restart during an outage. A token that the base URL may have issued is unknown while the base URL
+// has no metadata.
 func TestTheIssuerOfAResourceIsPinned(t *testing.T) {
 	w := newLiveDaemon(t, func(c *config.Config) { resources(c); c.Projects = c.Projects[:4] })
 	ada := standin.TokenSpec{Subject: w.user.ID}
 	good := w.upstream.ResourceToken(standin.Neon, ada)
-	other := ada
-	other.Set = map[string]any{"iss": w.upstream.ServiceURL(standin.Neon)}
+	base, third := ada, ada
+	base.Set, third.Set = map[string]any{"iss": w.upstream.ServiceURL(standin.Neon)}, map[string]any{"iss": w.upstream.ServiceURL(standin.Neon) + "/"}
+	ofBase, other := w.upstream.ResourceToken(standin.Neon, base), w.upstream.ResourceToken(standin.Neon, third)
 	if reply := w.dial().Ask("VERIFY project=mcp %s", good); head(reply) != "OK" {
 		t.Fatalf("%.60s", reply)
 	}
-	if reply := w.dial().Ask("VERIFY project=mcp %s", w.upstream.ResourceToken(standin.Neon, other)); reply != "NO wrong-issuer" {
+	if reply := w.dial().Ask("VERIFY project=mcp %s", other); reply != "NO wrong-issuer" {
 		t.Errorf("the issuer that it is not: %.60s", reply)
 	}
 	w.halt()
@@ -126,8 +128,36 @@ func TestTheIssuerOfAResourceIsPinned(t *testing.T) {
 	if reply := w.dial().Ask("VERIFY project=mcp %s", good); head(reply) != "OK" {
 		t.Errorf("after a restart during an outage: %.60s", reply)
 	}
-	if reply := w.dial().Ask("VERIFY project=mcp %s", w.upstream.ResourceToken(standin.Neon, other)); reply != "NO wrong-issuer" {
+	if reply := w.dial().Ask("VERIFY project=mcp %s", other); reply != "NO wrong-issuer" {
 		t.Errorf("after a restart, the issuer that it is not: %.60s", reply)
+	}
+	if reply := w.dial().Ask("VERIFY project=mcp %s", ofBase); head(reply) != "ERR keys-pending" {
+		t.Errorf("the base URL's: %.60s", reply)
+	}
+}
+
+// TestAnIssuerThatA404HidAtTheStartIsFoundAndSaved: the first token that names the base URL has its metadata fetched
+// again.
+func TestAnIssuerThatA404HidAtTheStartIsFoundAndSaved(t *testing.T) {
+	w := newLiveDaemon(t, func(c *config.Config) { resources(c); c.Projects = c.Projects[3:4] })
+	token := w.upstream.ResourceToken(standin.Neon, standin.TokenSpec{Set: map[string]any{"iss": w.upstream.ServiceURL(standin.Neon)}})
+	ask := func() string { return head(w.dial().Ask("VERIFY project=mcp %s", token)) }
+	e2e.Until(t, "the issuer is pinned", func() bool { return strings.Contains(w.log.String(), "issuer="+w.upstream.BaseURL()) })
+	w.upstream.NameBase(true)
+	e2e.Until(t, "the base URL is the issuer", func() bool {
+		reply := ask()
+		if reply != "OK" && reply != "ERR keys-pending" {
+			t.Fatal(reply)
+		}
+		return reply == "OK"
+	})
+	w.halt()
+	for _, e := range []standin.Endpoint{standin.Base, standin.NeonKeys} {
+		w.upstream.Inject(e, standin.Fault{Kind: standin.Status, Status: http.StatusNotFound})
+	}
+	w.start()
+	if reply := ask(); reply != "OK" {
+		t.Errorf("after a restart, with the same fault: %s", reply)
 	}
 }
 

@@ -80,7 +80,7 @@ func (p *Project) introspect(ctx context.Context, l *Lookup, e *entry, priority 
 // the token's claims e. If the answer is not usable, the outcome is unknown, and detail
 // says why.
 func (p *Project) read(text []byte, e *entry, now time.Time) (a answer, outcome protocol.Outcome, detail string) {
-	policy := p.introspection.Load()
+	rival, policy := p.rival.Load(), p.introspection.Load()
 	said, err := policy.ReadIntrospection(text)
 	if err != nil {
 		return answer{}, protocol.Outcome{}, "a member of the answer cannot be read: " + err.Error()
@@ -89,6 +89,18 @@ func (p *Project) read(text []byte, e *entry, now time.Time) (a answer, outcome 
 	if e == nil {
 		claims, outcome := said.Token(now)
 		a.whose = &claims
+		outcome = rival.outcome(outcome, func() protocol.Outcome {
+			said, err := rival.introspection.ReadIntrospection(text)
+			if err != nil {
+				return protocol.Outcome{}
+			}
+			_, other := said.Token(now)
+			return other
+		})
+		if outcome.Code() == protocol.CodeKeysPending {
+			p.doubtIssuer()
+			return a, outcome, "the answer names base_url as the issuer, and there were no metadata at base_url: they are fetched again"
+		}
 		return a, outcome, "the answer says neither sub nor client_id"
 	}
 	own, err := policy.ReadIntrospection(e.json)

@@ -22,6 +22,7 @@ type entry struct {
 	expires     int64       // exp, Unix seconds, by the wall clock
 	issued      int64       // iat, Unix seconds; 0 = the token does not say
 	class       keyset.Class
+	pins        uint32 // of the project, when the token was judged
 	subject     string
 	session     string
 	signed      string // its SignedDigest, the token's name in revocations
@@ -37,6 +38,7 @@ func newEntry(l *Lookup, c *keyset.Claims, revision uint64, now time.Time) *entr
 	e := &entry{
 		project:     l.Project,
 		key:         c.Key,
+		pins:        l.Project.pins.Load(),
 		revision:    revision,
 		established: now,
 		deadline:    now.Add(expires.Sub(now.Round(0))),
@@ -68,10 +70,11 @@ func principalOf(class keyset.Class) string {
 	}
 }
 
-// alive reports whether the entry is valid at now for a lookup in project p. The resolver
+// alive reports whether the entry is valid at now for a lookup in project p, whose issuer is
+// the one that the token was judged by. The resolver
 // checks for revocations and purges separately.
 func (e *entry) alive(p *Project, now time.Time) bool {
-	return e.project == p && !clock.Over(e.deadline, now) && (e.key == nil || !e.key.Withdrawn())
+	return e.project == p && e.pins == p.pins.Load() && !clock.Over(e.deadline, now) && (e.key == nil || !e.key.Withdrawn())
 }
 
 // over reports whether exp has passed by the wall clock. Then the token is rejected.

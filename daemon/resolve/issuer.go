@@ -2,7 +2,6 @@ package resolve
 
 import (
 	"context"
-	"log/slog"
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -13,13 +12,20 @@ func (p *Project) rules() *keyset.Policy { return p.policy.Load() }
 
 // pin sets the issuers of the project's tokens. Without issuers it does nothing.
 func (p *Project) pin(issuers ...string) {
-	if len(issuers) > 0 {
-		config := p.config
-		config.Issuers = issuers
-		p.introspection.Store(config.IntrospectionPolicy())
-		p.logout.Store(config.LogoutPolicy())
-		p.policy.Store(config.Policy())
+	if len(issuers) == 0 {
+		return
 	}
+	rival := p.rivalOf(issuers[0])
+	if rival != nil {
+		p.rival.Store(rival)
+	}
+	config := p.config
+	config.Issuers = issuers
+	p.introspection.Store(config.IntrospectionPolicy())
+	p.logout.Store(config.LogoutPolicy())
+	p.policy.Store(config.Policy())
+	// Last: whoever sees no rival must see the rules of the proved issuer.
+	p.rival.Store(rival)
 }
 
 // Issuer returns the issuer that the upstream's metadata name; empty while it is not known,
@@ -34,8 +40,8 @@ func (p *Project) Issuer() string {
 
 // fetchKeys fetches the key set. If the configuration does not name the issuer of the tokens,
 // fetchKeys first asks the upstream for its issuer. An issuer that was found stays until the
-// configuration changes.
-// If latest is true, it asks the caches on the way not to answer.
+// configuration changes, or its rival is proved. If latest is true, fetchKeys asks the caches
+// on the way not to answer.
 func (p *Project) fetchKeys(ctx context.Context, known upstream.Validators, latest bool) (upstream.KeySetResponse, error) {
 	if err := p.findIssuer(ctx); err != nil {
 		return upstream.KeySetResponse{}, err
@@ -55,18 +61,16 @@ func (p *Project) findIssuer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.pin(issuer)
-	p.log.Info("the upstream's metadata say who issues its tokens", "issuer", issuer)
-	if err := p.issuer.Save(issuer); err != nil {
-		p.log.LogAttrs(ctx, slog.LevelWarn, "the issuer could not be saved: after a restart during an outage of the upstream nothing can be verified; mend what the error names", slog.Any("error", err))
-	}
+	p.learnIssuer(ctx, issuer)
 	return nil
 }
 
 // seekIssuer repeats findIssuer until the issuer is known. If the project has a key set
-// already, no fetch of keys would find the issuer soon.
+// already, no fetch of keys would find the issuer soon. Then it watches whether tokens name
+// the rival of the issuer.
 func (p *Project) seekIssuer(ctx context.Context) {
 	retry(ctx, func() bool { return p.findIssuer(ctx) == nil })
+	p.watchIssuer(ctx)
 }
 
 // inheritIssuer takes over the issuer that a predecessor has found, if the key set's origin

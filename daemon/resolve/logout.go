@@ -35,10 +35,13 @@ type Ending struct {
 func (p *Project) TakesLogout() bool { return len(p.config.LogoutClients()) > 0 }
 
 // MayTakeLogout reports whether a logout token that another project has accepted may be
-// for p too: it is for one of p's clients, and p's issuer is the same or not known yet.
+// for p too: it is for one of p's clients, and p's issuer is the same, or may be, or is not known yet.
 // Only Logout says, with p's own keys, whether the token is good.
 func (p *Project) MayTakeLogout(accepted *Ending) bool {
-	policy := p.logout.Load()
+	rival, policy := p.rival.Load(), p.logout.Load()
+	if rival != nil && rival.logout != nil && rival.logout.Addresses(&accepted.claims) {
+		return true
+	}
 	if policy == nil && p.TakesLogout() {
 		anybody := p.config
 		anybody.Issuers = []string{accepted.claims.Issuer}

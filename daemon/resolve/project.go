@@ -40,6 +40,12 @@ type Project struct {
 	link            linkage.Watch
 	origin          keyring.Origin // of the key set
 	issuer          keyring.IssuerFile
+	rival           atomic.Pointer[rival]         // nil if the pinned issuer is proved or configured, or none is pinned
+	learning        sync.Mutex                    // held while an issuer is pinned that the upstream has named
+	doubted         chan struct{}                 // has an element if a token has named the rival
+	nextLook        atomic.Pointer[time.Time]     // when the metadata may be fetched again for such tokens; nil: now
+	pins            atomic.Uint32                 // how often another issuer has been pinned
+	ended           func([]*keyset.Key)           // tells that verdicts that rest on keys have ended; may be nil
 	logout          atomic.Pointer[keyset.Policy] // of logout tokens; nil while policy is nil, and if the project takes none
 	upstream        *upstream.Client
 	keys            *keyring.Ring
@@ -58,6 +64,9 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 		preset: derived.Meaning(),
 		log:    s.Log.With("project", derived.Name),
 		now:    s.Now,
+
+		doubted: make(chan struct{}, 1),
+		ended:   withdrawn(derived.Name, s.Ended),
 	}
 	unreadable := p.readSecrets(s.ConfigDir)
 	route, ca, err := transportOf(&derived, &s, p.log)
@@ -135,7 +144,7 @@ func (p *Project) ringConfig(s *Surroundings) keyring.Config {
 		Now:        s.Now,
 		Log:        p.log,
 		Changed:    s.KeysChanged,
-		Withdrawn:  withdrawn(p.name, s.Ended),
+		Withdrawn:  p.ended,
 	}
 }
 

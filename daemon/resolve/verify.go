@@ -118,6 +118,7 @@ type judged struct {
 	claims  keyset.Claims
 	outcome protocol.Outcome
 	at      time.Time
+	pins    uint32  // of the project, from before the check
 	pending Verdict // why there was no check
 }
 
@@ -143,6 +144,7 @@ func (w *walk) judge() judged {
 		if w.l.rules() == nil {
 			return judged{pending: unknown(protocol.CodeKeysPending, time.Second)} // the issuer is not known yet
 		}
+		pins, rival := w.l.Project.pins.Load(), w.l.Project.rival.Load()
 		claims, outcome := trace.verify(w.l, current.Set(), now)
 		if kid, doubtful := newerKey(w.l, outcome, current, began, now); doubtful {
 			f, wait := keyring.Absent, time.Duration(0)
@@ -157,9 +159,26 @@ func (w *walk) judge() judged {
 				return judged{pending: unknown(protocol.CodeKeysPending, max(time.Second, wait))}
 			}
 		}
-		return judged{keys: current, claims: claims, outcome: outcome, at: now}
+		outcome = rival.outcome(outcome, func() protocol.Outcome {
+			_, other := keyset.Verify(rival.rules(w.l.logout), current.Set(), w.l.Token, now, nil)
+			return other
+		})
+		if outcome.Code() == protocol.CodeKeysPending {
+			return judged{pending: unknown(protocol.CodeKeysPending, w.doubt())}
+		}
+		return judged{keys: current, claims: claims, outcome: outcome, at: now, pins: pins}
 	}
 	return judged{pending: unknown(protocol.CodeKeysPending, time.Second)}
+}
+
+// doubt has the upstream asked again who issues its tokens, and returns when asking again may
+// help. For EXPLAIN it asks nobody, and notes that a lookup would.
+func (w *walk) doubt() time.Duration {
+	if w.l.trace == nil {
+		return w.l.Project.doubtIssuer()
+	}
+	w.l.trace.note("metadata", keyset.NotReached, "the token names "+w.l.Project.Rival()+" as its issuer. There were no metadata at base_url, which proves nothing, so "+w.l.Project.Issuer()+" is in use, as the metadata there say. A lookup has the metadata fetched again, at most once per cooldown, and the answer is keys-pending until there are some at base_url; if the token is right, write base_url into issuers")
+	return 0
 }
 
 // newerKey reports whether a newer key might change the outcome, and under which id to
@@ -187,6 +206,7 @@ func (w *walk) conclude(j *judged, revision uint64) Verdict {
 	switch outcome.Status() {
 	case protocol.OK:
 		e := newEntry(w.l, &j.claims, revision, now)
+		e.pins = j.pins
 		if w.l.trace == nil {
 			w.revocations.Note(e.facts())
 			w.memory.keepEntry(w.l.digest, e, now)
