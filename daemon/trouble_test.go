@@ -131,7 +131,7 @@ func TestEXPLAINSaysWhatALookupAnswersThatFetchesTheKeysFirst(t *testing.T) {
 // surrogate pair does not make a profile unusable.
 func TestAProfileThatCannotBeUsedIsToldByKind(t *testing.T) {
 	w := newLiveDaemon(t, nil)
-	k, token := w.dial(), w.token()
+	k := w.dial()
 	jsonType := http.Header{"Content-Type": {"application/json"}}
 	for members, want := range map[string]string{
 		`"display_name":"canary","display_name":"canary"`:                        "a name given twice",
@@ -142,6 +142,7 @@ func TestAProfileThatCannotBeUsedIsToldByKind(t *testing.T) {
 		`"is_anonymous":"canary"`:                                                "flags are not true or false",
 		`"canary"`:                                                               "not valid JSON",
 	} {
+		token := w.token() // about another one the upstream would not be asked again at once
 		w.upstream.Clear(standin.Me)
 		w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Answer, Header: jsonType, Body: fmt.Sprintf(`{"id":%q,%s}`, w.user.ID, members)})
 		if reply := k.Ask("PROFILE max-age=0 %s", token); head(reply) != "ERR unavailable" {
@@ -154,6 +155,7 @@ func TestAProfileThatCannotBeUsedIsToldByKind(t *testing.T) {
 			t.Errorf("%s: the log is\n%s", members, log)
 		}
 	}
+	token := w.token()
 	w.upstream.Clear(standin.Me)
 	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Answer, Header: jsonType, Body: fmt.Sprintf(`{"id":%q,"display_name":"Zo\ud83d"}`, w.user.ID)})
 	if reply := k.Ask("PROFILE max-age=0 %s", token); head(reply) != "OK" || !strings.HasSuffix(reply, `"display_name":"Zo\ud83d"}`) {

@@ -107,6 +107,7 @@ func (s *profiles) keep(key cache.Key, l *Lookup, p *profile) {
 	s.denials.Delete(key)
 	s.denials.Delete(cachekey.Denied(key, l.digest))
 	s.troubles.Delete(key)
+	s.holds.Delete(cachekey.Denied(key, l.digest))
 	s.replace(key, p, s.now())
 }
 
@@ -186,6 +187,7 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, claims *entry, e
 	switch e.Meaning {
 	case upstream.Denied:
 		f.denied, f.ofToken = e.Denial, ofToken(e.Denial)
+		s.holds.Delete(cachekey.Denied(key, l.digest))
 		// The former profile must not answer after the denial, fresh or stale. Other tokens
 		// of the user fetch a new one.
 		s.memory.Delete(key)
@@ -211,6 +213,9 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, claims *entry, e
 		if e.Local {
 			f.unsent = unsentAs(priority)
 		}
+	}
+	if e.Unfit() {
+		s.holdBack(key, l, e, f.failure.Code(), revision)
 	}
 }
 

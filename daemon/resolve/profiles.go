@@ -59,6 +59,7 @@ type profiles struct {
 	kept        *cache.Recent[version]  // of profiles in answers that clients may keep; see mayKeep
 	recent      *cache.Recent[struct{}] // profiles refreshed within refreshPause
 	troubles    *cache.Recent[string]   // why profiles were not available, in fixed words
+	holds       *cache.Recent[hold]     // credentials that are not asked about for now
 	flights     *cache.Flights[fetched]
 	purges      *purge.List
 	revocations *revoke.List
@@ -210,6 +211,9 @@ func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 		return s.fallback(l, e, key, Busy())
 	}
 	asked := s.now()
+	if failure, held := s.held(key, l, e, asked); held {
+		return s.fallback(l, e, key, failure)
+	}
 	failure, priority := Busy(), upstream.Interactive
 	if l.door == accessTokens && s.get(key, l, asked) == nil {
 		priority = upstream.Unproved

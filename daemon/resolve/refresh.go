@@ -26,6 +26,9 @@ func (s *profiles) refresh(key cache.Key, l *Lookup, e *entry) {
 	if _, lately := s.recent.Get(&key); lately {
 		return
 	}
+	if _, held := s.held(key, l, e, s.now()); held {
+		return
+	}
 	select {
 	case s.refreshes <- struct{}{}:
 	default:

@@ -117,6 +117,7 @@ func New(c Config) (*Resolver, error) {
 			kept:        cache.NewRecent[version](VersionsKept, c.Now),
 			recent:      cache.NewRecent[struct{}](RejectionsKept, c.Now),
 			troubles:    cache.NewRecent[string](troublesKept, c.Now),
+			holds:       cache.NewRecent[hold](troublesKept, c.Now),
 			flights:     cache.NewFlights[fetched](owner, flights),
 			purges:      purges,
 			revocations: c.Revocations,

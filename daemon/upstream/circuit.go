@@ -14,12 +14,14 @@ const (
 	// firstOpen is how long it stays open the first time; it doubles with every failed trial up to longestOpen.
 	firstOpen   = time.Second
 	longestOpen = 30 * time.Second
+	// longestBlocked is longestOpen where the upstream answers, but not to some users: it may answer to others.
+	longestBlocked = 10 * time.Second
 	// whileTrying is the hint given while a trial is under way.
 	whileTrying = time.Second
 )
 
-// circuit keeps requests away from an upstream that does not answer. It opens after failures in a row, lets one request
-// try after a while, and closes when that one is answered.
+// circuit keeps requests away from an upstream that does not answer. It opens after failures in a row, or at once if the
+// upstream is found to block this host, lets one request try after a while, and closes when that one is answered.
 //
 // It is written here and not taken from a library, since it has to go by the Client's clock, tell how long it will stay
 // open (the caller's retry hint), and stay open longer each time; sony/gobreaker does none of these.
@@ -65,17 +67,19 @@ func (c *circuit) leave(generation uint64, o outcome, now time.Time) {
 		*c = circuit{generation: c.generation}
 	case o == silent:
 		c.trying = false
+	case o == blocked:
+		c.trip(now, longestBlocked)
 	case c.trying:
-		c.trip(now)
+		c.trip(now, longestOpen)
 	default:
 		if c.failures++; c.failures >= tripAfter {
-			c.trip(now)
+			c.trip(now, longestOpen)
 		}
 	}
 }
 
-func (c *circuit) trip(now time.Time) {
-	open := min(firstOpen<<min(c.trips, 8), longestOpen)
+func (c *circuit) trip(now time.Time, longest time.Duration) {
+	open := min(firstOpen<<min(c.trips, 8), longest)
 	// Hosts that saw the same outage begin should not come back in step.
 	open = open*9/10 + rand.N(open/5)
 	*c = circuit{trips: c.trips + 1, until: now.Add(open), generation: c.generation + 1}

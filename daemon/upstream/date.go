@@ -91,5 +91,7 @@ func (i instants) holds(is func(now time.Time) bool) (so, sure bool) {
 // doubtful is the failure of an answer about which this host's clock and the answer's Date
 // do not agree.
 func doubtful(status int) *Error {
-	return unusable(status, "whether it is over depends on whether this host's clock is right or the answer's Date; set the clock, or mend what writes the Date")
+	e := unusable(status, "whether it is over depends on whether this host's clock is right or the answer's Date; set the clock, or mend what writes the Date")
+	e.doubtful = true
+	return e
 }

@@ -117,9 +117,7 @@ func (d *discovery) held(now time.Time) *Error {
 	if d.failure == nil {
 		return nil
 	}
-	e := *d.failure
-	e.Local, e.earlier, e.RetryAfter, e.outcome = true, true, clock.Left(d.next, now), silent
-	return &e
+	return d.failure.remembered(clock.Left(d.next, now))
 }
 
 // closed returns the error with which find would end now without a request; nil if there is none, or if somebody fetches.
@@ -164,7 +162,7 @@ func (c *Client) readMetadata(a *answer, issuer string) (document, *Error) {
 		return document{}, e
 	}
 	if a.status != http.StatusOK {
-		return document{}, noKnownError(a.status, "there is no discovery document at this issuer; check base_url")
+		return document{}, c.paced(a, noKnownError(a.status, "there is no discovery document at this issuer; check base_url"))
 	}
 	if e := judgeDocument(a); e != nil {
 		return document{}, e

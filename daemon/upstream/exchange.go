@@ -91,7 +91,7 @@ func (c *Client) send(ctx context.Context, method, target string, header http.He
 		got.body = body
 	case err == nil:
 	case !errors.Is(err, errTooLong):
-		return nil, c.exchangeFailure(ctx, began, err)
+		return nil, c.paced(got, c.exchangeFailure(ctx, began, err))
 	case ok:
 		return nil, unusable(got.status, "the body is too long")
 	}
@@ -211,8 +211,8 @@ func abandoned(ctx context.Context) *Error {
 }
 
 // unusable is the failure of an answer that does not hold what it should: something went wrong on the way, or only with
-// this user. It does not count against the upstream as a whole. The operator has to hear of it, because it may stay so
-// for this user for ever.
+// this user. It does not count against the upstream as a whole, unless several users in a row get such answers (see
+// unfit). The operator has to hear of it, because it may stay so for this user for ever.
 func unusable(status int, detail string) *Error {
 	return &Error{Meaning: Unavailable, Status: status, detail: detail, loud: true}
 }

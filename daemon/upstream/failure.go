@@ -79,7 +79,9 @@ type Error struct {
 	err     error   // a sentinel that callers may test for, or nil
 	outcome outcome // what the governor learns from it
 	loud    bool    // the operator has to hear of it, whatever the meaning
-	earlier bool    // it is about an earlier request, too soon after which nothing is sent
+	// doubtful tells that the answer itself may be used once the clocks agree.
+	doubtful bool
+	earlier  bool // it is about an earlier request, too soon after which nothing is sent
 }
 
 // outcome is what an exchange says about the health of the upstream.
@@ -89,7 +91,15 @@ const (
 	healthy outcome = iota // it answers, whatever the answer
 	failed                 // it does not: transport errors, 5xx, 429
 	silent                 // nothing learned: the caller gave up
+	blocked                // it answers, but with nothing that could be used, to several users in a row
 )
+
+// Unfit reports whether something has answered, but with no answer to the question: a status that says nothing of the
+// user, a code that is for the operator, a body that cannot be used. The same question probably gets the same answer
+// again. An answer that cannot be used only because the clocks differ is not unfit: they may agree a moment later.
+func (e *Error) Unfit() bool {
+	return e.Meaning != Denied && e.outcome == healthy && !e.Local && !e.doubtful
+}
 
 // Error returns a text fit for logs.
 func (e *Error) Error() string {
@@ -123,6 +133,13 @@ func (e *Error) Cause() string {
 
 // Unwrap returns context.Canceled, context.DeadlineExceeded, [ErrNotSession] or nil.
 func (e *Error) Unwrap() error { return e.err }
+
+// remembered returns the failure for a request that is not sent because of it: it comes too soon, by that much.
+func (e *Error) remembered(wait time.Duration) *Error {
+	again := *e
+	again.Local, again.earlier, again.RetryAfter, again.outcome = true, true, wait, silent
+	return &again
+}
 
 // unreadableKey is the failure of a call that needs the server key, which could not be read.
 func unreadableKey() *Error {

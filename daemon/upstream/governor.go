@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"hash/maphash"
 	"net/http"
 	"sync"
 	"time"
@@ -72,6 +73,7 @@ type governor struct {
 	circuit   circuit
 	paused    time.Time // no request before this instant
 	throttled int       // answers 429 in a row
+	unfit     unfit
 	queue     queue
 	sent      uint64
 	refused   uint64
@@ -86,6 +88,7 @@ func newGovernor(config Config, perSecond float64, burst int) *governor {
 		now:     config.Now,
 		maxWait: MaxWait(config.Timeout),
 		budget:  rate.NewLimiter(rate.Limit(perSecond), burst),
+		unfit:   unfit{seed: maphash.MakeSeed()},
 	}
 	g.queue.own = map[fair.ID]int{}
 	return g
@@ -96,6 +99,7 @@ type turn struct {
 	governor   *governor
 	who        fair.ID
 	generation uint64
+	about      string // whom the request is about; see unfit
 }
 
 // admit waits for a turn, no longer than maxWait, or refuses. A request that is not interactive does not wait. It is
@@ -122,7 +126,7 @@ func (g *governor) admit(ctx context.Context, asker fair.Asker, p Priority) (tur
 		return turn{}, e
 	}
 	g.sent++
-	return turn{g, asker.ID, g.circuit.enter()}, nil
+	return turn{governor: g, who: asker.ID, generation: g.circuit.enter()}, nil
 }
 
 // closed refuses a request if there is a pause or an open circuit, and counts the refusal. It returns nil if there is
@@ -141,9 +145,15 @@ func (g *governor) closed() *Error {
 func (g *governor) obstacleLocked() *Error {
 	now := g.now()
 	if wait := clock.Left(g.paused, now); wait > 0 {
+		if g.unfit.paused != nil {
+			return g.unfit.paused.remembered(wait)
+		}
 		return &Error{Local: true, RetryAfter: wait, detail: "the upstream asked for a pause", outcome: silent}
 	}
 	if wait := g.circuit.refusal(now); wait > 0 {
+		if g.unfit.tripped != nil {
+			return g.unfit.tripped.remembered(wait)
+		}
 		return &Error{Local: true, RetryAfter: wait, detail: "the circuit is open, the upstream does not answer", outcome: silent}
 	}
 	return nil
@@ -168,6 +178,9 @@ func (t turn) end(e *Error) {
 		o = e.outcome
 	}
 	now := g.now()
+	if t.generation == g.circuit.generation {
+		o = g.unfit.judge(o, t.about, e)
+	}
 	g.circuit.leave(t.generation, o, now)
 	switch {
 	case e != nil && e.Status == http.StatusTooManyRequests:
@@ -183,6 +196,7 @@ func (t turn) end(e *Error) {
 	}
 	if until := now.Add(e.RetryAfter); until.After(g.paused) {
 		g.paused = until
+		g.unfit.paused = kept(e)
 	}
 }
 

@@ -34,7 +34,7 @@ func (c *Client) Introspect(ctx context.Context, token []byte, judge Judge, aske
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	var said []byte
-	e := c.governed(ctx, c.introspection, asker, priority, func() *Error {
+	e := c.governed(ctx, c.introspection, asker, priority, string(token), func() *Error {
 		target, e := c.introspectionURL(ctx)
 		if e == nil {
 			said, e = c.introspect(ctx, target, string(token), judge)
@@ -155,7 +155,7 @@ func (c *Client) judgeIntrospection(a *answer) *Error {
 		return nil
 	}
 	if kind := mediaType(a.header); kind == "text/html" || kind == "application/xhtml+xml" {
-		return unusable(a.status, "a web page came in place of an answer; something else than the endpoint has answered")
+		return c.paced(a, unusable(a.status, "a web page came in place of an answer; something else than the endpoint has answered"))
 	}
 	e := &Error{Meaning: Misconfigured, Status: a.status}
 	if body, err := readObject(a.body, documentRules); err == nil {
@@ -171,7 +171,7 @@ func (c *Client) judgeIntrospection(a *answer) *Error {
 	default:
 		e.detail = "the endpoint does not take the question of this client"
 	}
-	return e
+	return c.paced(a, e)
 }
 
 // clientCode returns an error code of RFC 6749 section 5.2, or nothing if the code is not on that list.

@@ -75,7 +75,7 @@ func (c *Client) judgeKeyset(a *answer, sent Validators) (KeySetResponse, *Error
 		return KeySetResponse{}, e
 	}
 	if a.status != http.StatusOK {
-		return KeySetResponse{}, noKnownError(a.status, "there is no key set at this address; check project and URL")
+		return KeySetResponse{}, c.paced(a, noKnownError(a.status, "there is no key set at this address; check project and URL"))
 	}
 	if e := judgeDocument(a); e != nil {
 		return KeySetResponse{}, e

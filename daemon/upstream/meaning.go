@@ -78,11 +78,24 @@ func noKnownError(status int, detail string) *Error {
 	return &Error{Meaning: Misconfigured, Status: status, detail: detail}
 }
 
+// paced adds to a failure how long its answer, a 4xx or 5xx, asks not to be called. A denial is an answer to the question,
+// and asks for no pause.
+func (c *Client) paced(a *answer, e *Error) *Error {
+	if e != nil && e.Meaning != Denied && e.RetryAfter == 0 && a.status >= 400 {
+		e.RetryAfter = retryAfter(a.header, c.config.Now())
+	}
+	return e
+}
+
 // judgeStack returns nil if a users/me answer is a success whose body may be read as a profile.
 func (c *Client) judgeStack(a *answer) *Error { return c.judgeKnown(a, stackCode) }
 
 // judgeKnown returns nil if an answer of Stack Auth is a success, and else what its code means.
 func (c *Client) judgeKnown(a *answer, meaningOf func(string) (Meaning, protocol.Reason, bool)) *Error {
+	return c.paced(a, c.judgeCode(a, meaningOf))
+}
+
+func (c *Client) judgeCode(a *answer, meaningOf func(string) (Meaning, protocol.Reason, bool)) *Error {
 	status, ok := trueStatus(a)
 	if !ok {
 		return noKnownError(a.status, "its headers disagree about the true status")

@@ -19,7 +19,7 @@ func (c *Client) neonProfile(ctx context.Context, s Session, subject string) (Pr
 		return Profile{}, e
 	}
 	if a.status != http.StatusOK {
-		return Profile{}, noKnownError(a.status, "get-session does not answer so; something else may have, check base_url")
+		return Profile{}, c.paced(a, noKnownError(a.status, "get-session does not answer so; something else may have, check base_url"))
 	}
 	if !isJSON(a.header) {
 		return Profile{}, unusable(a.status, "the body is not JSON by its Content-Type")

@@ -48,7 +48,7 @@ func (c *Client) judgeUserinfo(a *answer) *Error {
 	code := challengeCode(a.header)
 	meaning, denial, known := bearerCode(code, a.status)
 	if !known {
-		return noKnownError(a.status, "no known error; something else than the issuer may have answered")
+		return c.paced(a, noKnownError(a.status, "no known error; something else than the issuer may have answered"))
 	}
-	return &Error{Meaning: meaning, Denial: denial, Code: code, Status: a.status}
+	return c.paced(a, &Error{Meaning: meaning, Denial: denial, Code: code, Status: a.status})
 }

@@ -34,7 +34,11 @@ func (c *Client) Profile(ctx context.Context, token []byte, subject string, aske
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	var found Profile
-	e = c.governed(ctx, c.governor, asker, priority, func() (e *Error) {
+	about := subject
+	if about == "" && act != actAPIKey { // keys that anybody can make up may all be refused while keys are switched off
+		about = string(token)
+	}
+	e = c.governed(ctx, c.governor, asker, priority, about, func() (e *Error) {
 		found, e = ask(ctx)
 		return e
 	})
@@ -97,11 +101,15 @@ func (c *Client) question(token, subject string) (func(context.Context) (Profile
 	}
 }
 
-// governed runs ask when g lets it, and lets g learn from the result, also from a panic.
-func (c *Client) governed(ctx context.Context, g *governor, asker fair.Asker, priority Priority, ask func() *Error) *Error {
+// governed runs ask when g lets it, and lets g learn from the result, also from a panic. about is the user that is asked
+// about, or the credential if the user is not known; empty for nobody.
+func (c *Client) governed(ctx context.Context, g *governor, asker fair.Asker, priority Priority, about string, ask func() *Error) *Error {
 	t, e := g.admit(ctx, asker, priority)
 	if e != nil {
 		return e
+	}
+	if priority != Unproved {
+		t.about = about
 	}
 	e = &Error{outcome: failed} // what a panic counts as
 	defer func() { t.end(e) }()

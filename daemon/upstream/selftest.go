@@ -25,7 +25,7 @@ func (c *Client) SelfTest(ctx context.Context) error {
 	if e := c.missingKey(); e != nil {
 		return c.finish(act, e)
 	}
-	return c.finish(act, c.governed(ctx, c.governor, fair.Asker{}, Interactive, func() *Error { return c.stackSelfTest(ctx) }))
+	return c.finish(act, c.governed(ctx, c.governor, fair.Asker{}, Interactive, "", func() *Error { return c.stackSelfTest(ctx) }))
 }
 
 // TestAPIKeys asks about an API key that nobody has, and returns nil if the upstream says that there is no such key:
@@ -37,7 +37,7 @@ func (c *Client) TestAPIKeys(ctx context.Context, team bool) error {
 	}
 	ctx, cancel := c.within(ctx)
 	defer cancel()
-	e := c.governed(ctx, c.governor, fair.Asker{}, Interactive, func() *Error {
+	e := c.governed(ctx, c.governor, fair.Asker{}, Interactive, "", func() *Error {
 		_, e := c.keyOwner(ctx, unknownKey(team))
 		return e
 	})
