@@ -18,8 +18,9 @@ type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Config says how an upstream is reached. All of it may be left out but Stage.
 type Config struct {
-	// Stage bounds each stage of an exchange: connecting with the name lookup, what a proxy
-	// takes, the handshake, the wait for the answer's header.
+	// Stage bounds each stage before the upstream has the request: connecting with the name
+	// lookup, what a proxy takes, the handshake. The wait for the answer ends with the
+	// request's context only.
 	Stage time.Duration
 	// Conns is how many connections there may be at once, and Idle how many of them wait to
 	// be used again; 0: no bound.
@@ -37,9 +38,8 @@ type Config struct {
 	Dial Dialer
 }
 
-// New returns the transport that all requests to one upstream go through. Every stage has
-// its own limit, so that it is known which stage hangs and no connection is kept
-// needlessly. A transport follows no redirect. CloseIdleConnections ends idle connections.
+// New returns the transport that all requests to one upstream go through. Every stage until
+// there is a connection has its own limit, so that it is known which stage hangs. A transport follows no redirect. CloseIdleConnections ends idle connections.
 func New(config Config) http.RoundTripper {
 	secure, plain := config.Dial, config.Dial
 	if config.Dial == nil {
@@ -57,7 +57,6 @@ func (config *Config) over(dial Dialer) *http.Transport {
 		DialContext:            dial,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: config.Authorities},
 		TLSHandshakeTimeout:    config.Stage,
-		ResponseHeaderTimeout:  config.Stage,
 		ExpectContinueTimeout:  config.Stage,
 		MaxResponseHeaderBytes: config.MaxHeader,
 		DisableCompression:     true,
