@@ -254,6 +254,26 @@ func (c *Cache[V]) Sweep() int {
 	return int(swept)
 }
 
+// Renew gives values another lifetime, counted from now, also values whose lifetime has ended but that are still there.
+// lifetime returns it for a value; ok is false for a value that keeps the one it has. It is called with a lock held that
+// GetAt may wait for, so it must be quick and must not call the cache. A value that is Set at the same time may keep the
+// lifetime that it was Set with.
+func (c *Cache[V]) Renew(lifetime func(V) (d time.Duration, ok bool)) {
+	now := c.elapsed()
+	for i := range c.shards { // one at a time, so that no Set waits for the whole walk
+		c.mu.Lock()
+		s := &c.shards[i]
+		s.mu.Lock()
+		for _, e := range s.entries {
+			if d, ok := lifetime(e.value); ok {
+				e.expires = c.deadline(&e.key, now, max(0, d))
+			}
+		}
+		s.mu.Unlock()
+		c.mu.Unlock()
+	}
+}
+
 // Close empties the cache and ends its goroutines. Later calls find nothing and store nothing; a second Close does
 // nothing. Close may be called while other methods run.
 func (c *Cache[V]) Close() {

@@ -6,13 +6,13 @@ import (
 )
 
 // entry is one stored value. The first block never changes after the entry is in the index, so that readers need no
-// lock once they hold it; the second is guarded by Cache.mu.
+// lock once they hold it, but for expires; the second is guarded by Cache.mu.
 type entry[V any] struct {
 	key     Key
 	value   V
 	group   uint64
 	cost    int64         // bytes, Overhead included
-	expires time.Duration // since Cache.epoch; at this very instant it is over
+	expires time.Duration // since Cache.epoch; at this very instant it is over. Written with Cache.mu and the shard's lock held, read with either
 
 	next, prev           *entry[V] // in window or kept
 	groupNext, groupPrev *entry[V] // ring of its group: groupNext of the newest is the second newest

@@ -33,6 +33,45 @@ func TestLifetimesEndOnTheInstant(t *testing.T) {
 	})
 }
 
+// TestRenewalGivesEachValueAnotherLifetime, in the window and among the kept entries, also to a value that has ended and is
+// still there.
+func TestRenewalGivesEachValueAnotherLifetime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache[string](t, Config{})
+		kept, window, other := digest(1), digest(2), digest(3)
+		c.Set(kept, 0, "v", 0, time.Minute)
+		c.limits.window = 0
+		c.Set(window, 0, "v", 0, time.Minute)
+		c.settle()
+		c.Set(other, 0, "w", 0, time.Minute)
+		found := func(want ...bool) {
+			t.Helper()
+			for i, k := range []Key{kept, window, other} {
+				if _, ok := c.Get(&k); ok != want[i] {
+					t.Errorf("key %d: found %v", i+1, ok)
+				}
+			}
+		}
+		renew := func(d time.Duration) {
+			c.Renew(func(v string) (time.Duration, bool) { return d, v == "v" })
+		}
+		time.Sleep(time.Minute)
+		found(false, false, false)
+		renew(time.Hour)
+		found(true, true, false)
+		time.Sleep(time.Hour)
+		found(false, false, false)
+		renew(time.Hour)
+		renew(time.Second)
+		time.Sleep(time.Second)
+		found(false, false, false)
+		examine(t, c)
+		if c.Sweep(); c.Stats().Entries != 0 {
+			t.Error("what has ended is not swept")
+		}
+	})
+}
+
 func TestNoLifetimeIsARemoval(t *testing.T) {
 	for _, lifetime := range []time.Duration{0, -1, -time.Hour, -1 << 63} {
 		t.Run(lifetime.String(), func(t *testing.T) {

@@ -106,6 +106,24 @@ func (m *machine) purge(*rapid.T) {
 	clear(m.model)
 }
 
+// renew gives the values of one group that have not ended another lifetime.
+func (m *machine) renew(t *rapid.T) {
+	group := rapid.Uint64Range(0, 3).Draw(t, "renewed group")
+	lifetime := rapid.SampledFrom([]time.Duration{0, 1, time.Second, time.Minute, time.Hour}).Draw(t, "renewed lifetime")
+	now, renewed := m.clock.now(), map[int]*believed{}
+	for _, b := range m.model {
+		if b.group == group && now.Before(b.expires) {
+			renewed[b.value] = b
+		}
+	}
+	m.cache.Renew(func(v *int) (time.Duration, bool) {
+		return lifetime, renewed[*v] != nil
+	})
+	for _, b := range renewed {
+		b.expires = now.Add(lifetime)
+	}
+}
+
 func (m *machine) wait(t *rapid.T) {
 	m.clock.advance(rapid.SampledFrom([]time.Duration{1, time.Second - 1, time.Second, time.Minute}).Draw(t, "time"))
 }
@@ -131,6 +149,7 @@ func TestCacheAgreesWithItsModel(t *testing.T) {
 			},
 			"delete": m.delete,
 			"purge":  m.purge,
+			"renew":  m.renew,
 			"wait":   m.wait,
 			"sweep":  func(*rapid.T) { c.Sweep() },
 			"settle": func(*rapid.T) { c.settle() },

@@ -19,6 +19,9 @@ func churn(c *Cache[int], stop <-chan struct{}, seed uint64) {
 			return
 		default:
 			n := random.Uint64N(4000)
+			if n == 0 {
+				c.Renew(func(int) (time.Duration, bool) { return time.Hour, true })
+			}
 			c.Set(digest(n+1<<40), n%100, int(n), int64(random.Uint64N(4000)), time.Hour)
 		}
 	}
