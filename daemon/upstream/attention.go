@@ -21,8 +21,8 @@ func (c *Client) callAttention(e *Error) {
 	c.config.Logger.LogAttrs(context.Background(), slog.LevelError, "upstream needs attention", slog.String("error", e.Error()), slog.String("next", e.next()))
 }
 
-// attention remembers when each cause was told. A reload that changes the project makes
-// another Client, so the operator hears at once that the change was not the right one. The
+// attention remembers when each cause was told. A reload that changes more of the project than
+// times and rates makes another Client, so the operator hears at once that the change was not the right one. The
 // zero value is ready to use.
 type attention struct {
 	mu   sync.Mutex

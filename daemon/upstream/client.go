@@ -74,17 +74,23 @@ type Profile struct {
 
 // Client asks one project's upstream. Safe for concurrent use.
 type Client struct {
-	config    Config
+	config    Config // Timeout, Rate and PerMinute are those at the start; see limits
 	endpoints endpoints
-	http      *http.Client
+	limits    atomic.Pointer[Limits]
+	http      atomic.Pointer[http.Client] // for the timeout in force
 	governor  *governor
 	// introspection is the governor of the introspection endpoint; nil where that is not asked.
 	introspection *governor
-	discovery     *discovery
-	ofBase        atomic.Bool // see Pin
-	comparison    comparison
-	failures      lastFailures
-	attention     attention
+	*knowledge
+	ofBase    atomic.Bool // see Pin
+	attention attention
+}
+
+// knowledge is what a Client has learned of its upstream.
+type knowledge struct {
+	discovery  *discovery
+	comparison comparison
+	failures   lastFailures
 }
 
 // New checks config and returns a Client. It sends nothing and starts nothing. Its errors name the setting and
@@ -116,22 +122,48 @@ func New(config Config) (*Client, error) {
 	c := &Client{
 		config:    config,
 		endpoints: at,
-		http:      newHTTPClient(newTransport(config)),
-		governor:  newGovernor(config, config.Rate, int(max(1, math.Ceil(config.Rate)))),
-		discovery: newDiscovery(),
+		governor:  newGovernor(config.Now),
+		knowledge: &knowledge{discovery: newDiscovery()},
 	}
 	if config.KeyUnreadable { // LastFailures tells this before anybody asks for a profile
 		c.failures.note(actSelfTest, unreadableKey(), config.Now())
 	}
+	limits := Limits{Timeout: config.Timeout, Rate: config.Rate}
 	if config.Introspection != nil {
-		perSecond, burst := c.Budget()
-		c.introspection = newGovernor(config, perSecond, burst)
+		c.introspection = newGovernor(config.Now)
+		limits.PerMinute = config.Introspection.PerMinute
 	}
+	c.Limit(limits)
 	return c, nil
 }
 
+// Limit puts limits in force. Requests in flight keep their timeout. Budgets that are spent stay spent: only the rate at
+// which they are filled changes. The pauses that the upstream has asked for stay, and so does the circuit. One goroutine
+// at a time calls Limit.
+func (c *Client) Limit(to Limits) {
+	is := c.limits.Load()
+	c.limits.Store(&to)
+	if is == nil || is.Timeout != to.Timeout {
+		if former := c.http.Swap(newHTTPClient(newTransport(c.config, to.Timeout))); former != nil {
+			former.CloseIdleConnections()
+		}
+	}
+	c.governor.limit(to.Timeout, to.Rate, int(max(1, math.Ceil(to.Rate))))
+	if c.introspection != nil {
+		perSecond, burst := budget(to.PerMinute)
+		c.introspection.limit(to.Timeout, perSecond, burst)
+	}
+}
+
+// retire closes the idle connections of an HTTP client that a request has used, if Limit has replaced it meanwhile.
+func (c *Client) retire(used *http.Client) {
+	if c.http.Load() != used {
+		used.CloseIdleConnections()
+	}
+}
+
 // Close closes idle connections. Requests in flight are not disturbed.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.http.Load().CloseIdleConnections() }
 
 // Governor returns the state of the project's budget, circuit and pause.
 func (c *Client) Governor() GovernorState { return c.governor.state() }
@@ -142,7 +174,7 @@ func (c *Client) Budget() (rate float64, burst int) {
 	if c.config.Introspection == nil {
 		return 0, 0
 	}
-	return c.config.Introspection.budget()
+	return budget(c.limits.Load().PerMinute)
 }
 
 // LastFailures returns the last failure of each kind of question that has failed; those for key sets are not among them.

@@ -60,7 +60,8 @@ const (
 	maxRate = 100_000
 )
 
-// Config tells a Client where its upstream is and how to treat it. It is read once, by [New].
+// Config tells a Client where its upstream is and how to treat it. It is read once, by [New]; [Client.Limit] changes the
+// limits later.
 type Config struct {
 	// Preset is the kind of upstream; the zero value is Stack.
 	Preset Preset
@@ -143,9 +144,17 @@ type Introspection struct {
 	PerMinute int
 }
 
-// budget returns a rate, in questions a second, and a burst that together send no more than PerMinute within any minute:
-// a quarter at once, the rest spread over the minute.
-func (i *Introspection) budget() (rate float64, burst int) {
-	burst = max(1, i.PerMinute/4)
-	return max(0.5, float64(i.PerMinute-burst)) / 60, burst
+// Limits are the settings of a Client that may change while it is in use. The fields are those of [Config] and
+// [Introspection].
+type Limits struct {
+	Timeout   time.Duration
+	Rate      float64
+	PerMinute int
+}
+
+// budget returns a rate, in questions a second, and a burst that together send no more than so many questions within any
+// minute: a quarter at once, the rest spread over the minute.
+func budget(perMinute int) (rate float64, burst int) {
+	burst = max(1, perMinute/4)
+	return max(0.5, float64(perMinute-burst)) / 60, burst
 }

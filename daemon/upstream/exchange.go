@@ -33,7 +33,7 @@ type answer struct {
 
 // within bounds a call as a whole.
 func (c *Client) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, c.config.Timeout, errOverdue)
+	return context.WithTimeoutCause(ctx, c.limits.Load().Timeout, errOverdue)
 }
 
 // get sends one GET request.
@@ -61,7 +61,9 @@ func (c *Client) send(ctx context.Context, method, target string, header http.He
 	}
 	// Nothing is decoded here, so nothing that unfolds to gigabytes may be sent.
 	request.Header.Set("Accept-Encoding", "identity")
-	response, err := c.http.Do(request)
+	client := c.http.Load()
+	defer c.retire(client) // after the body was closed
+	response, err := client.Do(request)
 	if err != nil {
 		return nil, c.exchangeFailure(ctx, began, err)
 	}
@@ -175,7 +177,7 @@ func (c *Client) exchangeFailure(ctx context.Context, began time.Time, err error
 		return &Error{detail: "no answer in time", err: context.DeadlineExceeded, outcome: failed}
 	}
 	e := abandoned(ctx)
-	if errors.Is(e.err, context.DeadlineExceeded) && clock.Awake(began, c.config.Now()) >= c.config.Timeout/2 {
+	if errors.Is(e.err, context.DeadlineExceeded) && clock.Awake(began, c.config.Now()) >= c.limits.Load().Timeout/2 {
 		e.outcome = failed
 	}
 	return e

@@ -65,11 +65,11 @@ type GovernorState struct {
 
 // governor decides which profile requests go out. Safe for concurrent use.
 type governor struct {
-	now     func() time.Time
-	maxWait time.Duration // how long an interactive request may wait for its turn
-	budget  *rate.Limiter
+	now    func() time.Time
+	budget *rate.Limiter
 
 	mu        sync.Mutex
+	maxWait   time.Duration // how long an interactive request may wait for its turn
 	circuit   circuit
 	paused    time.Time // no request before this instant
 	throttled int       // answers 429 in a row
@@ -82,16 +82,31 @@ type governor struct {
 // MaxWait is how long an interactive request may wait for its turn at an upstream whose calls may take timeout.
 func MaxWait(timeout time.Duration) time.Duration { return timeout / 3 }
 
-// newGovernor returns a governor of a budget of that many requests a second, burst of them at once.
-func newGovernor(config Config, perSecond float64, burst int) *governor {
-	g := &governor{
-		now:     config.Now,
-		maxWait: MaxWait(config.Timeout),
-		budget:  rate.NewLimiter(rate.Limit(perSecond), burst),
-		unfit:   unfit{seed: maphash.MakeSeed()},
-	}
+// newGovernor returns a governor that lets nothing through before limit is called. The first call fills its budget.
+func newGovernor(now func() time.Time) *governor {
+	g := &governor{now: now, unfit: unfit{seed: maphash.MakeSeed()}}
 	g.queue.own = map[fair.ID]int{}
 	return g
+}
+
+// limit sets the budget, so many requests a second and burst of them at once, and how long a request of an upstream may
+// take, timeout. What was spent stays spent, and a pause and the circuit stay.
+func (g *governor) limit(timeout time.Duration, perSecond float64, burst int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.maxWait = MaxWait(timeout)
+	if g.budget == nil {
+		g.budget = rate.NewLimiter(rate.Limit(perSecond), burst)
+		return
+	}
+	if g.budget.Limit() == rate.Limit(perSecond) && g.budget.Burst() == burst {
+		return
+	}
+	g.unreserve() // its instant goes by the former rate
+	now := g.now()
+	g.budget.SetLimitAt(now, rate.Limit(perSecond))
+	g.budget.SetBurstAt(now, burst)
+	g.serve()
 }
 
 // turn is the right to send one request. end must be called exactly once.

@@ -128,7 +128,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 func inMemory(t *testing.T, config Config, h func(*http.Request) (*http.Response, error)) *Client {
 	t.Helper()
 	c := open(t, config)
-	c.http = newHTTPClient(roundTrip(h))
+	c.http.Store(newHTTPClient(roundTrip(h)))
 	return c
 }
 

@@ -125,8 +125,15 @@ func (g *governor) reserve() {
 
 // rest gives back a share that is not due yet if nobody waits for it any more. g.mu is held.
 func (g *governor) rest() {
+	if g.queue.line.Len() == 0 {
+		g.unreserve()
+	}
+}
+
+// unreserve gives back a share that is not due yet. g.mu is held.
+func (g *governor) unreserve() {
 	q := &g.queue
-	if q.line.Len() > 0 || q.share == nil || q.due {
+	if q.share == nil || q.due {
 		return
 	}
 	q.timer.Stop()

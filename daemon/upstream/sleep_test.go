@@ -20,7 +20,7 @@ func TestWhatHoldsRequestsBackEndsWithASleepOrAStep(t *testing.T) {
 			return refused(t, ask(c, Interactive))
 		},
 		"a pause": func(t *testing.T, c *Client) time.Duration {
-			c.http = newHTTPClient(roundTrip(answerWith(429, map[string]string{"Retry-After": "60"}, "")))
+			c.http.Store(newHTTPClient(roundTrip(answerWith(429, map[string]string{"Retry-After": "60"}, ""))))
 			_ = ask(c, Interactive)
 			return refused(t, ask(c, Interactive))
 		},
@@ -43,7 +43,7 @@ func TestWhatHoldsRequestsBackEndsWithASleepOrAStep(t *testing.T) {
 				c := inMemory(t, config, answerWith(503, nil, ""))
 				clock.Advance(hold(t, c) - time.Second)
 				s.move(clock)
-				c.http = newHTTPClient(roundTrip(answerWith(200, jsonType, goodProfile)))
+				c.http.Store(newHTTPClient(roundTrip(answerWith(200, jsonType, goodProfile))))
 				state := c.Governor()
 				if held := state.Circuit == Open || !state.RetryUntil.IsZero(); held == s.goes {
 					t.Errorf("held back: %v", held)

@@ -2,14 +2,15 @@ package upstream
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/transport"
 )
 
-// newTransport returns the transport all requests of one Client go through.
-func newTransport(config Config) http.RoundTripper {
+// newTransport returns the transport all requests of one Client go through, while that timeout is in force.
+func newTransport(config Config, timeout time.Duration) http.RoundTripper {
 	is := config.Transport
-	is.Stage = config.Timeout * 2 / 3
+	is.Stage = timeout * 2 / 3
 	is.Idle = MaxConcurrent
 	// Key sets and discovery have room even if all places of profile requests
 	// are taken.
