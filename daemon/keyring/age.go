@@ -63,7 +63,7 @@ func (r *Ring) outdated(old *Snapshot, asked map[string]time.Time, answer *upstr
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.older {
-		r.config.Log.Warn("key set not taken, will be asked for again: see which cache is between this host and the upstream", "error", errOlder, "age", answer.Age.String())
+		r.config().Log.Warn("key set not taken, will be asked for again: see which cache is between this host and the upstream", "error", errOlder, "age", answer.Age.String())
 	}
 	r.counts.Fetches++
 	r.failures, r.problem, r.failure.Over, r.older = 0, errOlder, true, true
@@ -81,7 +81,7 @@ func (r *Ring) outdated(old *Snapshot, asked map[string]time.Time, answer *upstr
 // settle notes which of the key ids asked for are proved to be in no set. set is the
 // answer to a question that was sent at began, of that age. r.mu is held.
 func (r *Ring) settle(asked map[string]time.Time, set *keyset.Set, began time.Time, age time.Duration) {
-	now := r.config.Now()
+	now := r.config().Now()
 	for id, until := range r.absent {
 		if clock.Over(until, now) || set.Find(id) != nil {
 			delete(r.absent, id)
@@ -91,7 +91,7 @@ func (r *Ring) settle(asked map[string]time.Time, set *keyset.Set, began time.Ti
 		if set.Find(id) != nil {
 			continue
 		}
-		if clock.Awake(first, began) >= min(age, r.config.MaxAge) && len(r.absent) < maxAbsent {
+		if clock.Awake(first, began) >= min(age, r.config().MaxAge) && len(r.absent) < maxAbsent {
 			r.absent[id] = now.Add(r.absence())
 		}
 		if age > 0 {
@@ -99,7 +99,7 @@ func (r *Ring) settle(asked map[string]time.Time, set *keyset.Set, began time.Ti
 		}
 	}
 	for id, s := range r.met {
-		if set.Find(id) != nil || clock.Elapsed(s.last, now) > 2*max(r.config.MaxAge, r.config.Cooldown) {
+		if set.Find(id) != nil || clock.Elapsed(s.last, now) > 2*max(r.config().MaxAge, r.config().Cooldown) {
 			delete(r.met, id)
 		}
 	}

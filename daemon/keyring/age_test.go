@@ -41,7 +41,7 @@ func (b *rig) withdraw() (gone, before string) {
 // TestAnOlderCopyBringsNoWithdrawnKeyBack, whatever causes the fetch.
 func TestAnOlderCopyBringsNoWithdrawnKeyBack(t *testing.T) {
 	for name, next := range map[string]func(*rig){
-		"a fetch for an unknown key": func(b *rig) { b.sleep(b.config.Cooldown); b.wantLook("made up", bogus(2), Pending) },
+		"a fetch for an unknown key": func(b *rig) { b.sleep(b.config().Cooldown); b.wantLook("made up", bogus(2), Pending) },
 		"a regular fetch":            func(b *rig) { b.sleep(10 * time.Minute) },
 		"regular fetches for hours":  func(b *rig) { b.sleep(5 * time.Hour) },
 	} {
@@ -187,11 +187,11 @@ func TestAKeyIDIsAbsentOnlyFromASetThatWasMadeAfterItWasMet(t *testing.T) {
 					b.sleep(5 * time.Second)
 				}
 				took := time.Since(began)
-				if f != Absent || took < min(c.age, b.config.MaxAge) || took > c.most {
-					t.Errorf("finding %d after %s, want absent after %s to %s", f, took, min(c.age, b.config.MaxAge), c.most)
+				if f != Absent || took < min(c.age, b.config().MaxAge) || took > c.most {
+					t.Errorf("finding %d after %s, want absent after %s to %s", f, took, min(c.age, b.config().MaxAge), c.most)
 				}
 				// One fetch per cooldown, and the regular ones.
-				if n := b.fetched() - before; n > 1+int(took/b.config.Cooldown)+int(took/minRefresh) {
+				if n := b.fetched() - before; n > 1+int(took/b.config().Cooldown)+int(took/minRefresh) {
 					t.Errorf("%d fetches in %s", n, took)
 				}
 				b.sleep(time.Minute)
@@ -229,7 +229,7 @@ func TestAKeyThatACacheLacksIsFoundWhenTheUpstreamAnswers(t *testing.T) {
 // fetch. Until then another key may have the same id.
 func TestAForgedSignatureIsBadWhenASetWasMadeAfterTheToken(t *testing.T) {
 	bench(t, func(b *rig) {
-		policy := &keyset.Policy{Algorithms: b.config.Algorithms}
+		policy := &keyset.Policy{Algorithms: b.config().Algorithms}
 		forged := []byte(b.upstream.StackToken(standin.TokenSpec{Forged: true}))
 		open := func() (protocol.Outcome, time.Duration) {
 			return b.Open(b.t.Context(), fair.ID{}, policy, forged, func(set *keyset.Set, now time.Time) protocol.Outcome {
@@ -243,14 +243,14 @@ func TestAForgedSignatureIsBadWhenASetWasMadeAfterTheToken(t *testing.T) {
 			if got, wait := open(); got != protocol.Unknown(protocol.CodeKeysPending) || wait <= 0 {
 				t.Fatalf("%s, ask again after %s", got, wait)
 			}
-			b.sleep(b.config.Cooldown)
+			b.sleep(b.config().Cooldown)
 		}
-		b.sleep(2 * b.config.Cooldown)
+		b.sleep(2 * b.config().Cooldown)
 		if got, _ := open(); got != protocol.Rejected(protocol.ReasonBadSignature) {
 			t.Errorf("in the end: %s", got)
 		}
 		b.behave(0, nil)
-		b.sleep(b.config.Cooldown)
+		b.sleep(b.config().Cooldown)
 		forged = []byte(b.upstream.StackToken(standin.TokenSpec{Forged: true}))
 		if got, _ := open(); got != protocol.Rejected(protocol.ReasonBadSignature) {
 			t.Errorf("from the upstream: %s", got)
@@ -323,7 +323,7 @@ func TestWhatIsRememberedForCopiesIsBounded(t *testing.T) {
 		b.behave(0, cached(b.text(), 1<<31-1))
 		for i := range 40 {
 			b.all(500, func(n int) string { return bogus(500*i + n) })
-			b.sleep(b.config.Cooldown)
+			b.sleep(b.config().Cooldown)
 			b.locked(func() {
 				if len(b.met) > MaxWanted {
 					t.Errorf("%d key ids", len(b.met))

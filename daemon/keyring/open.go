@@ -15,10 +15,10 @@ import (
 // and within the same cooldown, and calls open again. If the outcome is unknown, Open also
 // returns when asking again may help. who is the caller.
 func (r *Ring) Open(ctx context.Context, who fair.ID, policy *keyset.Policy, signed []byte, open func(*keyset.Set, time.Time) protocol.Outcome) (protocol.Outcome, time.Duration) {
-	began := r.config.Now()
+	began := r.config().Now()
 	// The loop is bounded. Each further round follows a change of the key set.
 	for range 4 {
-		now := r.config.Now()
+		now := r.config().Now()
 		current, usable := r.Current(now)
 		if !usable || policy == nil {
 			return protocol.Unknown(protocol.CodeKeysPending), time.Second

@@ -27,3 +27,8 @@ func (o *Origin) Admits(before *Origin) bool {
 	}
 	return !slices.ContainsFunc(before.Authorities, func(a string) bool { return !slices.Contains(o.Authorities, a) })
 }
+
+// same reports whether the key sets of both come from the same place, with the same proof.
+func (o *Origin) same(other *Origin) bool {
+	return o.URL == other.URL && o.PlainHTTP == other.PlainHTTP && slices.Equal(o.Authorities, other.Authorities)
+}

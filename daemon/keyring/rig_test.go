@@ -70,9 +70,7 @@ func newRigAhead(t *testing.T, store Store, ahead time.Duration) *rig {
 	b.Ring = New(Config{
 		Fetch:      b.ask,
 		Algorithms: []keyset.Algorithm{keyset.ES256},
-		Refresh:    10 * time.Minute,
-		MaxAge:     time.Hour,
-		Cooldown:   30 * time.Second,
+		Rhythm:     Rhythm{Refresh: 10 * time.Minute, MaxAge: time.Hour, Cooldown: 30 * time.Second},
 		Store:      store,
 		Now:        b.clock.Now,
 		Log:        slog.New(slog.NewTextHandler(b.log, nil)),
@@ -89,7 +87,7 @@ func bench(t *testing.T, test func(*rig)) {
 func benchWith(t *testing.T, set func(*Config), test func(*rig)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newRig(t, Store{})
-		set(&b.config)
+		set(b.config())
 		b.start()
 		defer b.stop()
 		synctest.Wait()
@@ -105,6 +103,14 @@ func (b *rig) start() {
 		defer close(b.ended)
 		b.Run(ctx)
 	}()
+}
+
+// retime changes the rhythm.
+func (b *rig) retime(change func(*Rhythm)) {
+	rhythm := b.config().Rhythm
+	change(&rhythm)
+	b.Retime(rhythm)
+	synctest.Wait()
 }
 
 func (b *rig) stop() {

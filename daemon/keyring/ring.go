@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,12 +44,7 @@ type Config struct {
 	Fetch func(ctx context.Context, known upstream.Validators, latest bool) (upstream.KeySetResponse, error)
 	// Algorithms are the algorithms that keys may be used for.
 	Algorithms []keyset.Algorithm
-	// Refresh is the fresh time of a set without Cache-Control. MaxAge is the longest
-	// fresh time that Cache-Control can ask for, and the greatest Age that delays the
-	// proof that a key is not there.
-	Refresh, MaxAge time.Duration
-	// Cooldown is the shortest time between two fetches that lookups cause.
-	Cooldown time.Duration
+	Rhythm
 	// Store keeps the set for the next start.
 	Store Store
 	// Now returns the time with both clock readings; see package clock.
@@ -65,11 +59,21 @@ type Config struct {
 	Withdrawn func([]*keyset.Key)
 }
 
+// Rhythm says when a Ring fetches.
+type Rhythm struct {
+	// Refresh is the fresh time of a set without Cache-Control. MaxAge is the longest
+	// fresh time that Cache-Control can ask for, and the greatest Age that delays the
+	// proof that a key is not there.
+	Refresh, MaxAge time.Duration
+	// Cooldown is the shortest time between two fetches that lookups cause.
+	Cooldown time.Duration
+}
+
 // Ring keeps one project's key set. A lookup whose key is known reads Current and does
 // not wait. Make it with New. It is safe for concurrent use.
 type Ring struct {
-	config  Config
-	current atomic.Pointer[Snapshot]
+	is      atomic.Pointer[Config]    // see config; written with mu held
+	current atomic.Pointer[Snapshot]  // written with mu held, or before another goroutine has the Ring
 	spare   atomic.Pointer[Snapshot]  // the saved set, usable or not; nil after a set was fetched
 	due     atomic.Pointer[time.Time] // of the next refresh; written with mu held
 	wake    chan struct{}
@@ -97,7 +101,6 @@ type attempt struct{ done chan struct{} }
 // is fetched before Run.
 func New(config Config) *Ring {
 	r := &Ring{
-		config:  config,
 		wake:    make(chan struct{}, 1),
 		wanted:  map[string]time.Time{},
 		met:     map[string]sighting{},
@@ -106,6 +109,7 @@ func New(config Config) *Ring {
 		backoff: backoff.NewExponentialBackOff(),
 		attempt: &attempt{done: make(chan struct{})}, // Run begins with this attempt; lookups may wait for it
 	}
+	r.is.Store(&config)
 	r.backoff.InitialInterval = time.Second
 	r.backoff.RandomizationFactor = 0.2 // in both directions
 	r.backoff.MaxInterval = maxBackoff * 5 / 6
@@ -116,25 +120,14 @@ func New(config Config) *Ring {
 	return r
 }
 
-// Inherit takes over the set of a predecessor, if its origin allows that and it is for
-// the same algorithms. So a new configuration does not lose its keys during an outage.
-// Call it before Run.
-func (r *Ring) Inherit(before *Ring) {
-	if !r.config.Store.origin.Admits(&before.config.Store.origin) || !slices.Equal(before.config.Algorithms, r.config.Algorithms) {
-		return
-	}
-	// If there is no other set, take even one that is too old: the clock may be set
-	// right later.
-	if s := before.current.Load(); s.Usable(r.config.Now()) || r.current.Load() == nil {
-		r.put(s)
-	}
-}
+// config returns the configuration in force.
+func (r *Ring) config() *Config { return r.is.Load() }
 
 // put puts s in force.
 func (r *Ring) put(s *Snapshot) {
 	r.current.Store(s)
-	if r.config.Changed != nil {
-		r.config.Changed()
+	if r.config().Changed != nil {
+		r.config().Changed()
 	}
 }
 
@@ -190,7 +183,7 @@ func (r *Ring) Run(ctx context.Context) {
 func (r *Ring) begin() *attempt {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.config.Now()
+	now := r.config().Now()
 	r.takeSpare(now)
 	deferred := len(r.wanted) > 0 && clock.Over(r.earliest(), now)
 	if r.attempt == nil && (deferred || clock.Over(*r.due.Load(), now)) {
@@ -207,7 +200,7 @@ func (r *Ring) begin() *attempt {
 // While attempts fail, it is not before the next attempt is due anyway, which respects
 // Retry-After. r.mu is held.
 func (r *Ring) earliest() time.Time {
-	at := r.forced.Add(r.config.Cooldown)
+	at := r.forced.Add(r.config().Cooldown)
 	if due := *r.due.Load(); r.failures > 0 && at.Before(due) {
 		return due
 	}
@@ -222,7 +215,7 @@ func (r *Ring) plan(at time.Time) { r.due.Store(&at) }
 func (r *Ring) pause() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.config.Now()
+	now := r.config().Now()
 	pause := min(lookInterval, clock.Left(*r.due.Load(), now))
 	if len(r.wanted) > 0 {
 		pause = min(pause, clock.Left(r.earliest(), now))
@@ -243,8 +236,8 @@ func (r *Ring) perform(ctx context.Context, a *attempt) {
 	if old != nil {
 		validators = old.validators
 	}
-	began := r.config.Now()
-	answer, err := r.config.Fetch(ctx, validators, latest)
+	began := r.config().Now()
+	answer, err := r.config().Fetch(ctx, validators, latest)
 	next := old
 	var withdrawn []*keyset.Key
 	if err == nil {
@@ -258,8 +251,8 @@ func (r *Ring) perform(ctx context.Context, a *attempt) {
 	default:
 		r.succeeded(next, asked, &answer)
 	}
-	if len(withdrawn) > 0 && r.config.Withdrawn != nil {
-		r.config.Withdrawn(withdrawn)
+	if len(withdrawn) > 0 && r.config().Withdrawn != nil {
+		r.config().Withdrawn(withdrawn)
 	}
 	r.finish(a)
 }
@@ -269,14 +262,14 @@ func (r *Ring) perform(ctx context.Context, a *attempt) {
 // question, which was sent at began, because the host may have slept since; and older if
 // a cache has answered.
 func (r *Ring) accept(old *Snapshot, answer *upstream.KeySetResponse, began time.Time) (next *Snapshot, withdrawn []*keyset.Key, err error) {
-	next = &Snapshot{fetched: began, made: began.Add(-counted(answer)), fresh: began.Add(r.interval(answer.MaxAge)), validators: answer.Validators}
+	next = &Snapshot{fetched: began, made: began.Add(-counted(answer)), fresh: began.Add(r.interval(answer.MaxAge)), maxAge: answer.MaxAge, validators: answer.Validators}
 	if old.repeats(answer) && old.Usable(began) && clock.Elapsed(old.made, began) < counted(answer) {
 		next.made = old.made
 	}
 	if answer.NotModified && old != nil {
 		next.set, next.body = old.set, old.body
 	} else {
-		set, err := keyset.ParseSet(answer.Body, r.config.Algorithms)
+		set, err := keyset.ParseSet(answer.Body, r.config().Algorithms)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -290,8 +283,8 @@ func (r *Ring) accept(old *Snapshot, answer *upstream.KeySetResponse, began time
 	}
 	// Save the set even if it has not changed: the age of a saved set counts from its
 	// last confirmation.
-	if err := r.config.Store.save(next); err != nil {
-		r.config.Log.Warn("key set not saved: a restart during an outage would verify nothing; mend the state directory", "error", err)
+	if err := r.config().Store.save(next); err != nil {
+		r.config().Log.Warn("key set not saved: a restart during an outage would verify nothing; mend the state directory", "error", err)
 	}
 	return next, withdrawn, nil
 }
@@ -299,9 +292,9 @@ func (r *Ring) accept(old *Snapshot, answer *upstream.KeySetResponse, began time
 // interval returns how long a set is fresh, by its Cache-Control if it has one.
 func (r *Ring) interval(maxAge time.Duration) time.Duration {
 	if maxAge < 0 {
-		return r.config.Refresh
+		return r.config().Refresh
 	}
-	return min(max(maxAge, minRefresh), r.config.MaxAge)
+	return min(max(maxAge, minRefresh), r.config().MaxAge)
 }
 
 // spread returns when a set that is fresh for a time is fetched again: always before the
@@ -311,11 +304,11 @@ func spread(fresh time.Duration) time.Duration {
 }
 
 func (r *Ring) succeeded(next *Snapshot, asked map[string]time.Time, answer *upstream.KeySetResponse) {
-	r.put(next)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.put(r.timed(next)) // the rhythm may have changed meanwhile
 	if r.failures > 0 {
-		r.config.Log.Info("key set fetched again", "failures", r.failures)
+		r.config().Log.Info("key set fetched again", "failures", r.failures)
 	}
 	r.counts.Fetches++
 	r.failures, r.problem, r.failure.Over, r.older = 0, nil, true, false
@@ -333,17 +326,17 @@ func (r *Ring) failed(ctx context.Context, asked map[string]time.Time, err error
 	}
 	if r.failures == 0 || r.problem != nil && err.Error() != r.problem.Error() {
 		what, remedy := tell(err)
-		r.config.Log.Error(what+", will be tried again: keys that are known stay in use for 24 hours; while there are none, lookups are answered keys-pending; "+remedy, "error", err)
+		r.config().Log.Error(what+", will be tried again: keys that are known stay in use for 24 hours; while there are none, lookups are answered keys-pending; "+remedy, "error", err)
 	}
 	r.failures++
-	r.problem, r.failure = err, failureOf(err, r.config.Now())
+	r.problem, r.failure = err, failureOf(err, r.config().Now())
 	r.counts.Fetches++
 	r.counts.Failures++
 	pause := r.backoff.NextBackOff()
 	if after := retryAfter(err); after > pause {
 		pause = min(after, maxRetry)
 	}
-	r.plan(r.config.Now().Add(pause))
+	r.plan(r.config().Now().Add(pause))
 	for kid, first := range asked { // these are not answered yet
 		r.want(kid, first)
 	}

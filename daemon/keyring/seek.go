@@ -26,7 +26,7 @@ const (
 // longer than the cooldown: after the cooldown another fetch is allowed, and may find the
 // key.
 func (r *Ring) absence() time.Duration {
-	return min(max(r.config.Cooldown, minAbsence), maxAbsence)
+	return min(max(r.config().Cooldown, minAbsence), maxAbsence)
 }
 
 // want remembers until the next attempt begins that a key id is asked for at now, or was
@@ -87,7 +87,7 @@ func (r *Ring) Seek(ctx context.Context, who fair.ID, kid string, tried *Snapsho
 func (r *Ring) join(who fair.ID, kid string, tried *Snapshot) (*attempt, SeekResult, time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.config.Now()
+	now := r.config().Now()
 	if f := r.known(kid, tried, now); f != Pending {
 		return nil, f, 0
 	}
@@ -130,20 +130,20 @@ func (r *Ring) leave(who fair.ID, kid string) {
 // Confirmed reports whether the upstream has made or confirmed the set at or after since,
 // or within the cooldown. Then a signature that none of its keys has made is bad.
 func (r *Ring) Confirmed(tried *Snapshot, since, now time.Time) bool {
-	return !tried.saved && (clock.Elapsed(tried.made, now) < r.config.Cooldown || !tried.made.Before(since))
+	return !tried.saved && (clock.Elapsed(tried.made, now) < r.config().Cooldown || !tried.made.Before(since))
 }
 
 // ConfirmedFor returns for how much longer a signature that none of the set's keys has
 // made counts as bad without another fetch.
 func (r *Ring) ConfirmedFor(tried *Snapshot, now time.Time) time.Duration {
-	return r.config.Cooldown - clock.Elapsed(tried.made, now)
+	return r.config().Cooldown - clock.Elapsed(tried.made, now)
 }
 
 // Known returns what Seek would return without a fetch and without waiting.
 func (r *Ring) Known(kid string, tried *Snapshot) SeekResult {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.known(kid, tried, r.config.Now())
+	return r.known(kid, tried, r.config().Now())
 }
 
 // known does what Known does; r.mu is held.

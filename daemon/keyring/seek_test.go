@@ -38,7 +38,7 @@ func TestAThousandBogusKeyIDsCostOneFetchPerCooldown(t *testing.T) {
 			b.look(bogus(1000 + i))
 		}
 		b.wantFetched("one after the other, in the cooldown", 2)
-		b.sleep(b.config.Cooldown)
+		b.sleep(b.config().Cooldown)
 		b.wantFetched("after the cooldown", 3)
 		b.wantLook("decided by the deferred fetch", bogus(1000), Absent)
 		b.wantFetched("in the end", 3)
@@ -83,7 +83,7 @@ func TestRotationInTheCooldownIsFollowedWhenItEnds(t *testing.T) {
 		b.wantLook("junk", bogus(1), Absent)
 		b.upstream.Rotate(standin.Stack, false)
 		wait := b.wantLook("rotated", b.signer(), Pending)
-		if wait > b.config.Cooldown {
+		if wait > b.config().Cooldown {
 			t.Errorf("told to come again after %s", wait)
 		}
 		tried := b.current.Load()
@@ -123,7 +123,7 @@ func TestAFetchUnderWayProvesNothingAboutWhoeverComesDuringIt(t *testing.T) {
 		b.upstream.Rotate(standin.Stack, false)
 		kid := b.signer()
 		b.wantLook("asked during a forced fetch", kid, Pending)
-		b.sleep(b.config.Cooldown)
+		b.sleep(b.config().Cooldown)
 		b.sleep(2 * time.Second)
 		if b.current.Load().set.Find(kid) == nil {
 			t.Error("the deferred fetch has not brought the key")
@@ -186,7 +186,7 @@ func (b *rig) locked(f func()) {
 
 func TestWhatIsRememberedOfKeyIDsIsBounded(t *testing.T) {
 	bench(t, func(b *rig) {
-		b.config.Cooldown = 100 * time.Millisecond
+		b.retime(func(r *Rhythm) { r.Cooldown = 100 * time.Millisecond })
 		b.behave(20*time.Millisecond, nil)
 		for i := range 50 {
 			b.all(1500, func(n int) string { return bogus(1500*i + n) })
@@ -257,14 +257,14 @@ func TestALookupThatLeavesIsPendingAndKillsNoFetch(t *testing.T) {
 // earlier one did not.
 func TestAKeyThatHasComeIsNoLongerAbsent(t *testing.T) {
 	bench(t, func(b *rig) {
-		b.config.Cooldown = time.Second
+		b.retime(func(r *Rhythm) { r.Cooldown = time.Second })
 		before := b.call(upstream.Validators{}).Body.String()
 		b.upstream.Rotate(standin.Stack, false)
 		kid := b.signer()
 		b.behave(0, body(before))
 		b.wantLook("not yet published", kid, Absent)
 		b.behave(0, nil)
-		b.sleep(b.config.Cooldown)
+		b.sleep(b.config().Cooldown)
 		b.wantLook("another one", bogus(1), Absent)
 		if b.current.Load().set.Find(kid) == nil || b.Known(kid, b.current.Load()) == Absent {
 			t.Error("the key is in the set, and is said not to be")

@@ -14,11 +14,12 @@ type Snapshot struct {
 	set        *keyset.Set
 	body       []byte // the text that the set was read from
 	validators upstream.Validators
-	fetched    time.Time // when the request was sent whose answer last confirmed the set
-	made       time.Time // when the upstream has made or confirmed it: earlier, if a cache has answered
-	fresh      time.Time // until when the set needs no refresh
-	saved      bool      // the set is from the state directory and not confirmed yet
-	read       time.Time // when it was read from there; saved only
+	fetched    time.Time     // when the request was sent whose answer last confirmed the set
+	made       time.Time     // when the upstream has made or confirmed it: earlier, if a cache has answered
+	fresh      time.Time     // until when the set needs no refresh
+	maxAge     time.Duration // of the answer that last confirmed it, see upstream.KeySetResponse; without meaning if saved
+	saved      bool          // the set is from the state directory and not confirmed yet
+	read       time.Time     // when it was read from there; saved only
 }
 
 // Usable reports whether the set may verify anything at now.

@@ -137,9 +137,7 @@ func (p *Project) ringConfig(s *Surroundings) keyring.Config {
 	return keyring.Config{
 		Fetch:      p.fetchKeys,
 		Algorithms: c.Policy().Algorithms,
-		Refresh:    time.Duration(c.JWKSRefresh),
-		MaxAge:     time.Duration(c.JWKSMaxAge),
-		Cooldown:   time.Duration(c.JWKSCooldown),
+		Rhythm:     keyring.Rhythm{Refresh: time.Duration(c.JWKSRefresh), MaxAge: time.Duration(c.JWKSMaxAge), Cooldown: time.Duration(c.JWKSCooldown)},
 		Store:      keyring.NewStore(s.StateDir, p.name, p.origin),
 		Now:        s.Now,
 		Log:        p.log,
