@@ -115,7 +115,7 @@ type Daemon struct {
 	drain   time.Duration // how long a stop waits for what is in progress
 	reload  chan struct{} // one reload at a time has its place
 	mu      sync.Mutex    // guards what follows; nothing is read from a disk with it
-	running map[*resolve.Project]context.CancelFunc
+	running map[runner]context.CancelFunc
 	group   sync.WaitGroup // the projects' goroutines
 	life    context.Context
 	patient context.Context // ends when nobody waits any longer for a reload
@@ -129,7 +129,7 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 		opts:    opts.withDefaults(),
 		drain:   drainTimeout,
 		reload:  make(chan struct{}, 1),
-		running: map[*resolve.Project]context.CancelFunc{},
+		running: map[runner]context.CancelFunc{},
 	}
 	d.leases = lease.New(lease.Options{ // both are called only while connections are served, after openFleet has made d.fleet
 		Withhold: func() bool { h := d.fleet.Hearing(); return h.InFleet && h.Refuses },
@@ -151,7 +151,7 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 	if err := d.openResolver(cfg); err != nil {
 		return nil, errors.Join(err, d.closeState())
 	}
-	st, err := d.build(cfg, nil)
+	st, _, err := d.build(cfg, nil)
 	if err != nil {
 		return nil, errors.Join(program.ConfigError{Err: err}, d.close())
 	}

@@ -187,7 +187,7 @@ func (w *reloaded) reload(table string, fail bool) {
 		}
 	}
 	w.put(table)
-	w.clock.advance(time.Second) // so that the allowance of sessions has room again
+	w.clock.advance(2 * time.Second) // so that the allowance of sessions has room again, and the pause after a failed fetch of keys is over
 	k := w.dialAdmin()
 	defer func() { _ = k.Conn.Close() }()
 	if reply := k.Ask("RELOAD"); reply != "OK" {

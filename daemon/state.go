@@ -23,39 +23,42 @@ type state struct {
 	terms  *serve.Terms
 }
 
-// build makes the state for cfg. If a project of old is unchanged (see
-// resolve.Project.Is), the new state keeps the project with its keys, flights and cached
-// verdicts.
-func (d *Daemon) build(cfg config.Config, old *state) (*state, error) {
+// build makes the state for cfg. A project of old that goes on with its table (see
+// resolve.Project.GoesOnWith) is in the new state too. handOver makes the projects of the new
+// state take over what they keep of old's. Call it when nothing can fail any more, and put
+// the new state in force next.
+func (d *Daemon) build(cfg config.Config, old *state) (next *state, handOver func(), err error) {
 	callers, err := serve.NewCallers(cfg.Callers)
 	if err != nil {
-		return nil, cfg.InFile(err)
+		return nil, nil, cfg.InFile(err)
 	}
 	var list []*resolve.Project
+	var steps []func()
 	for _, table := range cfg.Projects {
-		p := old.project(table, cfg.Dir)
-		if p == nil {
-			if p, err = resolve.NewProject(table, d.surroundings(cfg.Dir)); err != nil {
-				return nil, cfg.InFile(err)
-			}
-			if before := old.named(table.Name); before != nil {
-				p.Inherit(before)
-			}
+		p := old.named(table.Name)
+		if p != nil && p.GoesOnWith(table, cfg.Dir) {
+			steps = append(steps, func() { p.Retime(table) })
+			list = append(list, p)
+			continue
 		}
-		list = append(list, p)
+		made, err := resolve.NewProject(table, d.surroundings(cfg.Dir))
+		if err != nil {
+			return nil, nil, cfg.InFile(err)
+		}
+		if p != nil {
+			steps = append(steps, func() { made.Succeed(p) })
+		}
+		list = append(list, made)
 	}
 	if len(list) == 0 {
-		return nil, errors.New("at least one [[project]] table is needed")
+		return nil, nil, errors.New("at least one [[project]] table is needed")
 	}
-	return &state{config: cfg, terms: &serve.Terms{Limits: cfg.Limits, Projects: resolve.NewProjects(list), Callers: callers}}, nil
-}
-
-// project returns the project for which resolve.Project.Is is true, or nil.
-func (s *state) project(table config.Project, configDir string) *resolve.Project {
-	if p := s.named(table.Name); p != nil && p.Is(table, configDir) {
-		return p
+	handOver = func() {
+		for _, step := range steps {
+			step()
+		}
 	}
-	return nil
+	return &state{config: cfg, terms: &serve.Terms{Limits: cfg.Limits, Projects: resolve.NewProjects(list), Callers: callers}}, handOver, nil
 }
 
 // named returns the project of that name, or nil. A nil state has no projects.
@@ -99,21 +102,29 @@ func (d *Daemon) start(life, patient context.Context) {
 	d.sync(d.state.Load())
 }
 
+// runner is a part of a project that runs while the project is in force: the project itself,
+// or the ring of its keys, which a reload may give to a new project.
+type runner interface{ Run(context.Context) }
+
 // sync runs exactly the projects of st. d.mu is held.
 func (d *Daemon) sync(st *state) {
-	for p, stop := range d.running {
-		if st.terms.Projects.ByName[p.Name()] != p {
+	wanted := map[runner]bool{}
+	for _, p := range st.terms.Projects.List {
+		wanted[p], wanted[p.Keys()] = true, true
+	}
+	for r, stop := range d.running {
+		if !wanted[r] {
 			stop()
-			delete(d.running, p)
+			delete(d.running, r)
 		}
 	}
-	for _, p := range st.terms.Projects.List {
-		if _, runs := d.running[p]; runs {
+	for r := range wanted {
+		if _, runs := d.running[r]; runs {
 			continue
 		}
 		ctx, stop := context.WithCancel(d.life)
-		d.running[p] = stop
-		d.group.Go(func() { p.Run(ctx) })
+		d.running[r] = stop
+		d.group.Go(func() { r.Run(ctx) })
 	}
 }
 
@@ -186,7 +197,7 @@ func (d *Daemon) reloadAlone() (err error) {
 	if err := errors.Join(fixed(&old.config, &cfg), d.access.Unsafe()); err != nil {
 		return err
 	}
-	st, err := d.build(cfg, old)
+	st, handOver, err := d.build(cfg, old)
 	if err != nil {
 		return err
 	}
@@ -194,7 +205,7 @@ func (d *Daemon) reloadAlone() (err error) {
 	if err != nil {
 		return err
 	}
-	if err := d.become(st, change); err != nil {
+	if err := d.become(st, handOver, change); err != nil {
 		return err
 	}
 	for _, p := range st.terms.Projects.List {
@@ -206,13 +217,14 @@ func (d *Daemon) reloadAlone() (err error) {
 	return nil
 }
 
-// become puts st in force, and the change of the fleet that goes with it.
-func (d *Daemon) become(st *state, change func()) error {
+// become puts st in force, with handOver of build, and the change of the fleet that goes with it.
+func (d *Daemon) become(st *state, handOver, change func()) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.life.Err() != nil {
 		return errStopping
 	}
+	handOver()
 	d.state.Store(st)
 	change()
 	d.server.SetTerms(st.terms)
@@ -220,6 +232,7 @@ func (d *Daemon) become(st *state, change func()) error {
 	d.revocations.SetSessionLifetimes(st.config.SessionLifetimes())
 	d.opts.Level.Set(slog.Level(st.config.LogLevel))
 	d.sync(st)
+	d.resolver.Retime(st.terms.Projects.List)
 	d.leases.ForgetAll()
 	return nil
 }

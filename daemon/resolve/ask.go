@@ -53,7 +53,7 @@ func (p *Project) mayAsk(l *Lookup, e *entry) error {
 // iat.
 func (p *Project) claimsOf(profile *upstream.Profile) *keyset.Claims {
 	c := &keyset.Claims{Subject: profile.Subject, Session: profile.Session, Class: keyset.ClassNormal, IssuedAt: profile.Started, Expires: profile.Expires}
-	if c.IssuedAt.After(p.now().Add(time.Duration(p.config.Leeway))) {
+	if c.IssuedAt.After(p.now().Add(time.Duration(p.config().Leeway))) {
 		c.IssuedAt = time.Time{}
 	}
 	if profile.Team {
@@ -129,7 +129,7 @@ func (p *Project) noteLink(l *Lookup, e *entry, err error) {
 		fresh := e != nil && e.issued != 0 && p.now().Unix()-e.issued <= int64(freshToken/time.Second)
 		change = p.link.Inactive(l.digest, fresh)
 	}
-	client, once := slog.String("client_id", p.config.Introspection.ClientID), program.Every(doubtInterval, p.name)
+	client, once := slog.String("client_id", p.config().Introspection.ClientID), program.Every(doubtInterval, p.name)
 	switch change {
 	case linkage.Doubted:
 		p.log.LogAttrs(context.Background(), slog.LevelError, "the upstream calls every token inactive that was verified here soon after it was issued: is this client linked to the resource? link it upstream, else PROFILE refuses everybody", client, once)

@@ -61,7 +61,7 @@ func (s *profiles) confirm(l *Lookup, v *Verdict, now time.Time) {
 	switch purged := s.purges.Covers(p.revision, l.purged(), p.user); {
 	case !purged && !tooOld:
 		body, source := v.Body, v.Source
-		if age >= time.Duration(l.Project.config.ProfileFresh) {
+		if age >= time.Duration(l.Project.config().ProfileFresh) {
 			source = SourceStale
 		}
 		*v = s.accept(l, e, p, source, now)

@@ -147,7 +147,7 @@ func (r *Resolver) cached(l *Lookup) Cached {
 	}
 	if found := r.profiles.get(l.profileKey(e), l, now); found != nil {
 		c.Profile = "hit"
-		if clock.Elapsed(found.asked, now) >= time.Duration(l.Project.config.ProfileFresh) {
+		if clock.Elapsed(found.asked, now) >= time.Duration(l.Project.config().ProfileFresh) {
 			c.Profile = "stale"
 		}
 	}

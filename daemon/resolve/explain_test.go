@@ -135,7 +135,7 @@ func ended() []situation {
 		})},
 		{"its key withdrawn", func(h *harness, p *Project, token string) {
 			h.ask(p, token)
-			preset := standin.Preset(p.config.Preset)
+			preset := standin.Preset(p.config().Preset)
 			if preset == standin.OIDC {
 				return
 			}

@@ -29,6 +29,12 @@ type denial struct {
 // fresh reports whether the denial answers without a question to the upstream.
 func (d *denial) fresh(now time.Time) bool { return clock.Elapsed(d.at, now) < DenialLifetime }
 
+// doubts reports whether a profile in memory does not answer the lookup, because the denial is
+// fresh and of the table before a reload. The denial is no answer either: the new table may
+// admit the user. Only the upstream can say. The profile may have come for another token of
+// the user.
+func (d *denial) doubts(l *Lookup, now time.Time) bool { return d.project != l.Project && d.fresh(now) }
+
 // unsent says why a fetch was not sent: the governor has refused it. Other lookups that wait
 // for the same fetch need not be refused for this reason.
 type unsent uint8
@@ -58,7 +64,7 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 	return func(ctx context.Context) fetched {
 		revision := s.purges.Current()
 		f := fetched{asked: s.now(), digest: l.digest, asker: l.Asker}
-		if p := s.get(key, l, f.asked); p != nil && priority != upstream.Background && clock.Elapsed(p.asked, f.asked) < l.freshness() {
+		if p := s.get(key, l, f.asked); p != nil && !s.doubted(key, l, e, f.asked) && priority != upstream.Background && clock.Elapsed(p.asked, f.asked) < l.freshness() {
 			f.profile, f.asked = p, p.asked // another flight has just fetched it
 			return f
 		}
@@ -114,7 +120,7 @@ func (s *profiles) keep(key cache.Key, l *Lookup, p *profile) {
 // replace replaces the profile in memory, and calls ended if clients may keep another one.
 func (s *profiles) replace(key cache.Key, p *profile, now time.Time) {
 	s.memory.keepProfile(key, p, now)
-	if !s.mayKeep(key, version{p.project, p.digest}) {
+	if !s.mayKeep(key, version{p.project.pool, p.digest}) {
 		s.ended(profileGround(p.project.name, key))
 	}
 }
@@ -126,7 +132,7 @@ func (s *profiles) replace(key cache.Key, p *profile, now time.Time) {
 func (s *profiles) mayKeep(key cache.Key, is version) bool {
 	before, had, noted := s.kept.Replace(key, is, claimsReuse)
 	if had && before != is {
-		s.ended(profileGround(is.project.name, key))
+		s.ended(profileGround(is.pool.project, key))
 	}
 	return noted
 }

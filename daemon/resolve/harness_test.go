@@ -104,7 +104,7 @@ func (h *harness) giveKeys(p *Project) {
 			stop()
 		}
 	}
-	donor, err := NewProject(p.config, s)
+	donor, err := NewProject(*p.config(), s)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -40,12 +40,12 @@ func (s *profiles) holdBack(key cache.Key, l *Lookup, e *upstream.Error, code pr
 	s.holds.Set(key, hold{l.Project, revision, s.now().Add(wait), before.pauses + 1, code}, troubleKept)
 }
 
-// held returns the failure for a lookup that would ask too soon. A purge and a reload that
-// changes the project end the hold.
+// held returns the failure for a lookup that would ask too soon. A purge ends the hold, and a
+// reload after which the project asks another question, so that it uses no profiles of before.
 func (s *profiles) held(key cache.Key, l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 	key = cachekey.Denied(key, l.digest)
 	h, ok := s.holds.GetAt(&key, now)
-	if !ok || h.project != l.Project || clock.Over(h.until, now) || s.purges.Covers(h.revision, l.purged(), e.user()) {
+	if !ok || h.project.pool != l.Project.pool || clock.Over(h.until, now) || s.purges.Covers(h.revision, l.purged(), e.user()) {
 		return Verdict{}, false
 	}
 	if h.code == protocol.CodeMisconfigured {

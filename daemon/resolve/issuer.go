@@ -19,7 +19,7 @@ func (p *Project) pin(issuers ...string) {
 	if rival != nil {
 		p.rival.Store(rival)
 	}
-	config := p.config
+	config := *p.config()
 	config.Issuers = issuers
 	p.introspection.Store(config.IntrospectionPolicy())
 	p.logout.Store(config.LogoutPolicy())
@@ -32,7 +32,7 @@ func (p *Project) pin(issuers ...string) {
 // and if the project does not look for it there.
 func (p *Project) Issuer() string {
 	rules := p.rules()
-	if rules == nil || !p.config.FindsIssuer() {
+	if rules == nil || !p.config().FindsIssuer() {
 		return ""
 	}
 	return rules.Admitted[0].Issuers[0]

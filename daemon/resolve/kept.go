@@ -44,7 +44,7 @@ func (s *profiles) mayKeepAnswer(l *Lookup, e *entry, p *profile) bool {
 	key := l.profileKey(e)
 	switch {
 	case p != nil:
-		return s.mayKeep(key, version{p.project, p.digest})
+		return s.mayKeep(key, version{p.project.pool, p.digest})
 	case l.withoutProfile(e):
 		return true // no profile will come
 	}
@@ -56,8 +56,8 @@ func (s *profiles) mayKeepAnswer(l *Lookup, e *entry, p *profile) bool {
 // returns false. Otherwise lookups that accept an older profile and lookups that do not would
 // end each other's answers.
 func (s *profiles) mayKeepClaims(key cache.Key, p *Project) bool {
-	none := version{project: p}
-	if v, had := s.kept.Get(&key); had && v.project == p && v != none {
+	none := version{pool: p.pool}
+	if v, had := s.kept.Get(&key); had && v.pool == p.pool && v != none {
 		return false
 	}
 	return s.mayKeep(key, none)

@@ -203,7 +203,7 @@ func TestAReloadedProjectLetsClientsKeepClaims(t *testing.T) {
 	k := newKeeper(t)
 	l, v := k.asks()
 	k.keeps(l, v, true)
-	next := k.newProject(l.Project.config)
+	next := k.newProject(*l.Project.config())
 	next.Inherit(l.Project)
 	k.projects["stack"] = next
 	l, v = k.falls()
@@ -214,7 +214,7 @@ func TestAReloadedProjectLetsClientsKeepClaims(t *testing.T) {
 func TestAnswersThatNobodyKeepsNoteNothing(t *testing.T) {
 	k := newKeeper(t)
 	k.asks()
-	k.clock.Advance(time.Duration(k.project("stack").config.ProfileFresh))
+	k.clock.Advance(time.Duration(k.project("stack").config().ProfileFresh))
 	k.giveKeys(k.project("stack"))
 	for range 6 { // a note lasts for a minute
 		k.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Reset})

@@ -32,7 +32,7 @@ type Ending struct {
 }
 
 // TakesLogout reports whether the project takes logout tokens.
-func (p *Project) TakesLogout() bool { return len(p.config.LogoutClients()) > 0 }
+func (p *Project) TakesLogout() bool { return len(p.config().LogoutClients()) > 0 }
 
 // MayTakeLogout reports whether a logout token that another project has accepted may be
 // for p too: it is for one of p's clients, and p's issuer is the same, or may be, or is not known yet.
@@ -43,7 +43,7 @@ func (p *Project) MayTakeLogout(accepted *Ending) bool {
 		return true
 	}
 	if policy == nil && p.TakesLogout() {
-		anybody := p.config
+		anybody := *p.config()
 		anybody.Issuers = []string{accepted.claims.Issuer}
 		policy = anybody.LogoutPolicy()
 	}
@@ -53,7 +53,7 @@ func (p *Project) MayTakeLogout(accepted *Ending) bool {
 // NamesSessions reports whether every signed token of the project's users names its
 // session, and whether any does, as far as this is known of the preset.
 func (p *Project) NamesSessions() (every, some bool) {
-	naming := p.config.SessionNaming()
+	naming := p.config().SessionNaming()
 	return naming == config.SessionsAlways, naming != config.SessionsNever
 }
 

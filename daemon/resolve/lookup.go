@@ -98,7 +98,7 @@ func (l *Lookup) classify() {
 	}
 	// Two forms overlap: a session's token without its signature looks like an opaque access
 	// token, and a project that introspects treats it as one.
-	c := &l.Project.config
+	c := l.Project.config()
 	switch {
 	case len(c.APIKeys) > 0 && l.isAPIKey():
 		l.pass(apiKeys, DigestOf(l.Token), names{DigestOf(l.Token), bytes.Clone(l.Token)})
@@ -123,14 +123,14 @@ func (l *Lookup) isAPIKey() bool {
 	if k.Team {
 		kind = config.APIKeysTeam
 	}
-	l.notAdmitted = k.Team && !l.Project.config.Admits(config.AllowTeam)
-	return ok && slices.Contains(l.Project.config.APIKeys, kind)
+	l.notAdmitted = k.Team && !l.Project.config().Admits(config.AllowTeam)
+	return ok && slices.Contains(l.Project.config().APIKeys, kind)
 }
 
 // introspects reports whether the upstream is asked by introspection: about a token with
 // claims e, or about an opaque access token, for which e is nil.
 func (l *Lookup) introspects(e *entry) bool {
-	return e == nil && l.door == accessTokens || e != nil && l.Project.config.IntrospectsTokens()
+	return e == nil && l.door == accessTokens || e != nil && l.Project.config().IntrospectsTokens()
 }
 
 // rules returns the rules for the credential; nil while the project's issuer is not known.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/resolve/purge"
 )
 
@@ -79,13 +80,41 @@ func (m *memory) keepEntry(digest cache.Key, e *entry, now time.Time) {
 
 // keepProfile keeps a profile for as long as it may be served stale.
 func (m *memory) keepProfile(key cache.Key, p *profile, now time.Time) {
-	config := &p.project.config
 	cost := profileBytes + int64(len(p.body)+len(p.user.ID))
 	if p.entry != nil { // of an opaque credential
 		cost += p.entry.bytes()
 	}
-	lifetime := time.Duration(config.ProfileFresh+config.ProfileStale) - clock.Elapsed(p.asked, now)
-	m.Set(key, m.group(p.user), remembered{profile: p}, cost, lifetime)
+	// Again if a reload has changed the rhythm meanwhile, because retime does not see a profile
+	// that comes after it.
+	for by := (*config.Project)(nil); by != p.project.config(); {
+		by = p.project.config()
+		m.Set(key, m.group(p.user), remembered{profile: p}, cost, p.lifetime(by, now))
+	}
+}
+
+// lifetime returns for how much longer a profile may be served stale, by the rhythm of a
+// table.
+func (p *profile) lifetime(by *config.Project, now time.Time) time.Duration {
+	return time.Duration(by.ProfileFresh+by.ProfileStale) - clock.Elapsed(p.asked, now)
+}
+
+// retime keeps the profiles that may be used for projects of list for as long as the
+// project's rhythm says now.
+func (m *memory) retime(list []*Project, now time.Time) {
+	users := map[*pool]*Project{}
+	for _, p := range list {
+		users[p.pool] = p
+	}
+	m.Renew(func(r remembered) (time.Duration, bool) {
+		if r.profile == nil {
+			return 0, false
+		}
+		by := users[r.profile.project.pool]
+		if by == nil {
+			return 0, false
+		}
+		return r.profile.lifetime(by.config(), now), true
+	})
 }
 
 // bytes returns how much memory the entry takes.

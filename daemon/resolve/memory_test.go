@@ -30,7 +30,8 @@ func TestSizesThatAreAccountedForAreTrue(t *testing.T) {
 // for an opaque credential, whose entry stands in no other place of the memory.
 func TestAnOpaqueCredentialsEntryIsAccountedFor(t *testing.T) {
 	now := time.Now()
-	l := &Lookup{Project: &Project{name: "main", config: config.Project{ProfileFresh: config.Duration(time.Minute)}}, Token: []byte("opaque")}
+	l := &Lookup{Project: &Project{name: "main"}, Token: []byte("opaque")}
+	l.Project.table.Store(&config.Project{ProfileFresh: config.Duration(time.Minute)})
 	e := newEntry(l, &keyset.Claims{Subject: "ada", Expires: now.Add(time.Hour)}, 0, now)
 	taken := func(of *entry) int64 {
 		m, err := newMemory(config.MinCacheBytes, time.Now)

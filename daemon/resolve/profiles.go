@@ -43,11 +43,11 @@ type profile struct {
 	lookedUp atomic.Int64 // its age at the last lookup; all else never changes
 }
 
-// version is the content of a profile; the zero digest says that there is no profile. A
-// changed project has other versions.
+// version is the content of a profile; the zero digest says that there is no profile.
+// Projects that use no profiles of each other have other versions.
 type version struct {
-	project *Project
-	digest  [sha256.Size]byte
+	pool   *pool
+	digest [sha256.Size]byte
 }
 
 // profiles fetches, keeps and refreshes profiles. A profile is kept for a user, not for a
@@ -88,8 +88,12 @@ func (s *profiles) known(l *Lookup, e *entry, now time.Time) (Verdict, bool) {
 
 // answer answers with the profile p from memory, if it is fresh.
 func (s *profiles) answer(l *Lookup, e *entry, key cache.Key, p *profile, now time.Time) (Verdict, bool) {
-	if no, denied := s.denied(key, l, e, now); denied && no.project == l.Project && no.fresh(now) && l.MaxAge != 0 {
+	switch no, denied := s.denied(key, l, e, now); {
+	case !denied:
+	case no.project == l.Project && no.fresh(now) && l.MaxAge != 0:
 		return rejected(no.reason), true
+	case no.doubts(l, now):
+		return Verdict{}, false
 	}
 	if p = s.usable(p, l, now); p == nil || clock.Elapsed(p.asked, now) >= l.freshness() {
 		return Verdict{}, false
@@ -97,7 +101,7 @@ func (s *profiles) answer(l *Lookup, e *entry, key cache.Key, p *profile, now ti
 	if v, dead := s.dead(l, p.evidence(e), now); dead {
 		return v, v.Status() == protocol.NO
 	}
-	if p.wantsRefresh(now) {
+	if p.wantsRefresh(time.Duration(l.Project.config().ProfileFresh), now) {
 		s.refresh(key, l, e)
 	}
 	return s.accept(l, p.evidence(e), p, SourceCache, now), true
@@ -112,6 +116,12 @@ func (s *profiles) denied(key cache.Key, l *Lookup, e *entry, now time.Time) (de
 		}
 	}
 	return denial{}, false
+}
+
+// doubted reports whether a denial doubts the profile under key for this lookup.
+func (s *profiles) doubted(key cache.Key, l *Lookup, e *entry, now time.Time) bool {
+	no, denied := s.denied(key, l, e, now)
+	return denied && no.doubts(l, now)
 }
 
 // evidence returns the entry for a verdict with this profile.
@@ -151,7 +161,7 @@ func (l *Lookup) withoutProfile(e *entry) bool {
 
 // freshness returns the age below which a profile answers this lookup without a fetch.
 func (l *Lookup) freshness() time.Duration {
-	fresh := time.Duration(l.Project.config.ProfileFresh)
+	fresh := time.Duration(l.Project.config().ProfileFresh)
 	if l.MaxAge >= 0 {
 		fresh = min(fresh, l.leastTooOld())
 	}
@@ -173,7 +183,7 @@ func (l *Lookup) tooOld(age time.Duration) bool { return l.MaxAge >= 0 && age >=
 
 // pastStale reports whether a profile of that age is too old for the configuration, even while the upstream fails.
 func (p *Project) pastStale(age time.Duration) bool {
-	return age >= time.Duration(p.config.ProfileFresh)+time.Duration(p.config.ProfileStale)
+	return age >= time.Duration(p.config().ProfileFresh)+time.Duration(p.config().ProfileStale)
 }
 
 // get returns the profile under key, or nil if there is none that may be used.
@@ -184,7 +194,7 @@ func (s *profiles) get(key cache.Key, l *Lookup, now time.Time) *profile {
 // usable returns p, or nil if p may not be used, fresh or stale.
 func (s *profiles) usable(p *profile, l *Lookup, now time.Time) *profile {
 	switch {
-	case p == nil, p.project != l.Project, s.purges.Covers(p.revision, l.purged(), p.user):
+	case p == nil, !p.isFor(l.Project), s.purges.Covers(p.revision, l.purged(), p.user):
 		return nil
 	case p.entry != nil && !p.entry.over(now) && !p.entry.alive(l.Project, now):
 		return nil // the clock was set back, so the end of the credential is not known
@@ -192,6 +202,12 @@ func (s *profiles) usable(p *profile, l *Lookup, now time.Time) *profile {
 		return nil
 	}
 	return p
+}
+
+// isFor reports whether the profile may be evidence for lookups of a project: the project has fetched it, or one with
+// the same pool has. The profile of an opaque credential is a verdict by the rules of its project alone.
+func (p *profile) isFor(of *Project) bool {
+	return p.project == of || p.entry == nil && p.project.pool == of.pool
 }
 
 // over reports whether the credential has ended by the upstream's answer to this project. It
@@ -285,7 +301,7 @@ func (s *profiles) acceptStale(l *Lookup, e *entry, p *profile, now time.Time) (
 	if v, dead := s.dead(l, e, now); dead {
 		return v, true
 	}
-	if age < time.Duration(l.Project.config.ProfileFresh) {
+	if age < time.Duration(l.Project.config().ProfileFresh) {
 		return s.accept(l, e, p, SourceCache, now), true
 	}
 	return s.accept(l, e, p, SourceStale, now), true
@@ -295,7 +311,7 @@ func (s *profiles) acceptStale(l *Lookup, e *entry, p *profile, now time.Time) (
 func (s *profiles) accept(l *Lookup, e *entry, p *profile, source Source, now time.Time) Verdict {
 	age := clock.Elapsed(p.asked, now)
 	// A stale profile must not be reused: the next lookup may find a newer one.
-	reuse := min(claimsReuse, time.Duration(l.Project.config.ProfileFresh)-age)
+	reuse := min(claimsReuse, time.Duration(l.Project.config().ProfileFresh)-age)
 	if p.ends != 0 {
 		reuse = min(reuse, time.Unix(p.ends, 0).Sub(now.Round(0)))
 	}

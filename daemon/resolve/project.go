@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,14 +21,15 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// Project is one configured upstream project at run time. A reload that changes its
-// table makes a new Project. Entries that were cached for the old one are not valid any
-// more, because entries name their project by pointer. Make it with NewProject. It is
-// safe for concurrent use.
+// Project is one configured upstream project at run time. A reload that changes only
+// rhythms of its table changes the Project; other reloads make a new one, see reload.go.
+// Verdicts that were cached for the old one are not valid any more, because entries name
+// their project by pointer. Make it with NewProject. It is safe for concurrent use.
 type Project struct {
 	name            string
-	config          config.Project // as derived
+	table           atomic.Pointer[config.Project] // see config
 	preset          config.Preset
+	pool            *pool
 	serverKey       upstream.Secret
 	secret          upstream.Secret // of the client that introspects
 	ca              *config.CA      // nil: the system's authorities
@@ -50,7 +50,14 @@ type Project struct {
 	upstream        *upstream.Client
 	keys            *keyring.Ring
 	profileFailures atomic.Uint64
-	salt            cache.Key // separates the project's flights from those of other projects, and of its predecessor
+	tested          atomic.Bool // the upstream has taken the server key
+	salt            cache.Key   // separates the project's flights from those of other projects, and of its predecessor
+}
+
+// pool stands for the projects that may use each other's profiles. Projects compare it by
+// its address.
+type pool struct {
+	project string // their name
 }
 
 // NewProject makes the project of a validated table. It starts nothing; Run does. A
@@ -60,14 +67,15 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 	derived := table.WithDerived()
 	p := &Project{
 		name:   derived.Name,
-		config: derived,
 		preset: derived.Meaning(),
+		pool:   &pool{derived.Name},
 		log:    s.Log.With("project", derived.Name),
 		now:    s.Now,
 
 		doubted: make(chan struct{}, 1),
 		ended:   withdrawn(derived.Name, s.Ended),
 	}
+	p.table.Store(&derived)
 	unreadable := p.readSecrets(s.ConfigDir)
 	route, ca, err := transportOf(&derived, &s, p.log)
 	if err != nil {
@@ -94,11 +102,11 @@ func NewProject(table config.Project, s Surroundings) (*Project, error) {
 // unreadable reports that the server key could not be read.
 func (p *Project) readSecrets(dir string) (unreadable bool) {
 	var err error
-	if p.serverKey, err = config.ReadServerKey(p.config.SecretServerKey, dir); err != nil {
+	if p.serverKey, err = config.ReadServerKey(p.config().SecretServerKey, dir); err != nil {
 		unreadable = true
 		p.log.Error("server key not usable: profiles are answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
 	}
-	if p.secret, err = config.ReadIntrospectionSecret(&p.config, dir); err != nil {
+	if p.secret, err = config.ReadIntrospectionSecret(p.config(), dir); err != nil {
 		p.log.Error("secret of introspection not usable: what it judges is answered as misconfigured, claims are still verified; mend what the error names, then reload (a systemd credential is delivered anew by a restart only)", "error", err)
 	}
 	return unreadable
@@ -107,7 +115,7 @@ func (p *Project) readSecrets(dir string) (unreadable bool) {
 // upstreamConfig returns the configuration of the client. unreadable says that the server
 // key could not be read.
 func (p *Project) upstreamConfig(s *Surroundings, route transport.Config, unreadable bool) upstream.Config {
-	c := &p.config
+	c := p.config()
 	return upstream.Config{
 		Preset:          p.preset.Upstream,
 		BaseURL:         c.BaseURL,
@@ -133,17 +141,31 @@ func (p *Project) upstreamConfig(s *Surroundings, route transport.Config, unread
 
 // ringConfig returns the configuration of the key ring.
 func (p *Project) ringConfig(s *Surroundings) keyring.Config {
-	c := &p.config
+	c := p.config()
 	return keyring.Config{
 		Fetch:      p.fetchKeys,
 		Algorithms: c.Policy().Algorithms,
-		Rhythm:     keyring.Rhythm{Refresh: time.Duration(c.JWKSRefresh), MaxAge: time.Duration(c.JWKSMaxAge), Cooldown: time.Duration(c.JWKSCooldown)},
+		Rhythm:     rhythmOf(c),
 		Store:      keyring.NewStore(s.StateDir, p.name, p.origin),
 		Now:        s.Now,
 		Log:        p.log,
 		Changed:    s.KeysChanged,
 		Withdrawn:  p.ended,
 	}
+}
+
+// limitsOf returns the limits of the upstream's client, by the rhythms of a table.
+func limitsOf(table *config.Project) upstream.Limits {
+	l := upstream.Limits{Timeout: time.Duration(table.UpstreamTimeout), Rate: table.UpstreamRate}
+	if table.Introspection != nil {
+		l.PerMinute = table.Introspection.PerMinute()
+	}
+	return l
+}
+
+// rhythmOf returns the rhythm of the key set, by the rhythms of a table.
+func rhythmOf(table *config.Project) keyring.Rhythm {
+	return keyring.Rhythm{Refresh: time.Duration(table.JWKSRefresh), MaxAge: time.Duration(table.JWKSMaxAge), Cooldown: time.Duration(table.JWKSCooldown)}
 }
 
 // introspectionClient returns the client that asks the upstream of a table about access
@@ -160,7 +182,11 @@ func introspectionClient(table *config.Project, secret upstream.Secret) *upstrea
 func (p *Project) Name() string { return p.name }
 
 // Config returns the project's table with the values that its preset derives.
-func (p *Project) Config() config.Project { return p.config }
+func (p *Project) Config() config.Project { return *p.config() }
+
+// config returns the table in force, with the values that its preset derives. Between two
+// calls a reload may change its rhythms, and nothing else.
+func (p *Project) config() *config.Project { return p.table.Load() }
 
 // CA returns the authorities that are trusted in place of the system's; nil: the
 // system's.
@@ -169,54 +195,17 @@ func (p *Project) CA() *config.CA { return p.ca }
 // Upstream returns the project's client, for reports on how the upstream is reached.
 func (p *Project) Upstream() *upstream.Client { return p.upstream }
 
-// Is reports whether the project has an equal table, the same secrets and the same
-// authorities.
-func (p *Project) Is(table config.Project, configDir string) bool {
-	if !reflect.DeepEqual(p.config, table.WithDerived()) {
-		return false
-	}
-	if !p.ca.Same(table.CA, configDir) || !p.upstream.Takes(table.UpstreamProxy.Read(configDir)) {
-		return false
-	}
-	// If a secret cannot be read now, the project keeps the one that it has.
-	key, err := config.ReadServerKey(table.SecretServerKey, configDir)
-	secret, secretErr := config.ReadIntrospectionSecret(&table, configDir)
-	return (err != nil || key.Equal(p.serverKey)) && (secretErr != nil || secret.Equal(p.secret))
-}
+// Keys returns what keeps the project's keys. Its Run has to be called too. A successor of
+// the project may have the same.
+func (p *Project) Keys() *keyring.Ring { return p.keys }
 
-// TellUnreadable logs which secrets cannot be read now. It is for a reload that kept the
-// project: the secrets of before stay in use, and a restart would have none.
-func (p *Project) TellUnreadable(configDir string) {
-	const text = " cannot be read any more: what was read before stays in use until a restart; mend what the error names, then reload"
-	if _, err := config.ReadServerKey(p.config.SecretServerKey, configDir); err != nil {
-		p.log.Error("server key"+text, "error", err)
-	}
-	if _, err := config.ReadIntrospectionSecret(&p.config, configDir); err != nil {
-		p.log.Error("secret of introspection"+text, "error", err)
-	}
-}
-
-// hasUpstreamOf reports whether another project, which may be this project before a
-// reload, has the same name and asks the same upstream.
-func (p *Project) hasUpstreamOf(other *Project) bool {
-	a, b := &p.config, &other.config
-	return p == other || a.Name == b.Name && a.Preset == b.Preset && a.BaseURL == b.BaseURL && a.ProjectID == b.ProjectID &&
-		a.UserinfoURL == b.UserinfoURL && a.IntrospectionURL == b.IntrospectionURL
-}
-
-// Inherit takes over the issuer and the keys of a predecessor. Call it before Run.
-func (p *Project) Inherit(before *Project) {
-	p.inheritIssuer(before)
-	p.keys.Inherit(before.keys)
-}
-
-// Run keeps the project's keys fresh until ctx ends. At its start it also tests whether
-// the upstream takes the server key.
+// Run tests whether the upstream takes the server key, and finds the issuer if it is not
+// known. It returns when ctx ends.
 func (p *Project) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { p.selfTest(ctx) })
 	wg.Go(func() { p.seekIssuer(ctx) })
-	p.keys.Run(ctx)
+	<-ctx.Done()
 	wg.Wait()
 	p.Close()
 }
@@ -228,12 +217,13 @@ func (p *Project) Close() { p.upstream.Close() }
 // operator. Without this test a wrong key would show only when a good token is looked
 // up.
 func (p *Project) selfTest(ctx context.Context) {
-	if !p.NeedsServerKey() || !p.HasServerKey() {
+	if !p.NeedsServerKey() || !p.HasServerKey() || p.tested.Load() {
 		return
 	}
 	retry(ctx, func() bool {
 		err := p.TestServerKey(ctx)
 		if err == nil {
+			p.tested.Store(true)
 			p.log.Info("project id and server key are right")
 			return true
 		}
@@ -244,8 +234,7 @@ func (p *Project) selfTest(ctx context.Context) {
 
 // Audiences returns the audiences and issuers whose tokens are accepted.
 func (p *Project) Audiences() []keyset.Audience {
-	config := p.config
-	return config.Policy().Admitted
+	return p.config().Policy().Admitted
 }
 
 // FetchKeys fetches the key set once, and does not keep it.

@@ -8,13 +8,12 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
-// wantsRefresh decides at each lookup, from half of the fresh time on, whether to refresh
+// wantsRefresh decides at each lookup, from half of the fresh time fresh on, whether to refresh
 // the profile. It assumes that the next lookup comes after the same interval as this one,
 // and returns true if nine tenths of the fresh time will have passed by then. So a busy user
 // costs little more than one call for each fresh time, and the profile of a rare user is
 // still fresh at the next lookup.
-func (p *profile) wantsRefresh(now time.Time) bool {
-	fresh := time.Duration(p.project.config.ProfileFresh)
+func (p *profile) wantsRefresh(fresh time.Duration, now time.Time) bool {
 	age := clock.Elapsed(p.asked, now)
 	gap := age - time.Duration(p.lookedUp.Swap(int64(age)))
 	return age >= fresh/2 && age+gap >= fresh*9/10

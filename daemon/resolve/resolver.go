@@ -140,6 +140,10 @@ func New(c Config) (*Resolver, error) {
 // Run frees expired entries of an idle cache regularly, until ctx ends.
 func (r *Resolver) Run(ctx context.Context) { r.memory.tidy(ctx) }
 
+// Retime keeps the profiles in memory for as long as the rhythms of their projects say now.
+// Call it after a reload, with the projects in force.
+func (r *Resolver) Retime(list []*Project) { r.memory.retime(list, r.now()) }
+
 // Close ends the flights, the refreshes and the cache. No method may be called after it.
 func (r *Resolver) Close() {
 	r.stop()

@@ -35,7 +35,7 @@ type rival struct {
 // rivalOf returns the rival of an issuer that the upstream has named; nil if the issuer is
 // proved or configured.
 func (p *Project) rivalOf(issuer string) *rival {
-	if !p.config.FindsIssuer() {
+	if !p.config().FindsIssuer() {
 		return nil
 	}
 	p.upstream.Pin(issuer)
@@ -43,7 +43,7 @@ func (p *Project) rivalOf(issuer string) *rival {
 	if issuer == base {
 		return nil
 	}
-	config := p.config
+	config := *p.config()
 	config.Issuers = []string{base}
 	return &rival{base, config.Policy(), config.LogoutPolicy(), config.IntrospectionPolicy()}
 }
@@ -102,16 +102,19 @@ func (p *Project) doubtIssuer() time.Duration {
 // rival is proved or ctx ends. The pauses between the fetches are a cooldown at least, and
 // grow.
 func (p *Project) watchIssuer(ctx context.Context) {
-	cooldown := time.Duration(p.config.JWKSCooldown)
+	cooldown := time.Duration(p.config().JWKSCooldown)
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval, pauses.RandomizationFactor = cooldown, max(cooldown, longestRetry), 0
+	if next := p.nextLook.Load(); next != nil && !pause(ctx, clock.Left(*next, p.now())) { // of before a reload
+		return
+	}
 	for p.rival.Load() != nil {
 		select {
 		case <-p.doubted:
 		case <-ctx.Done():
 			return
 		}
-		wait := pauses.NextBackOff()
+		wait := max(pauses.NextBackOff(), time.Duration(p.config().JWKSCooldown))
 		issuer, err := p.upstream.IssuerNow(ctx)
 		if r := p.rival.Load(); err == nil && r != nil && issuer == r.issuer {
 			p.learnIssuer(ctx, issuer)

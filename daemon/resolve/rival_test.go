@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,22 +36,53 @@ func contest(t *testing.T, test func(*contested)) {
 		})}
 		k.base, k.origin = k.upstream.ServiceURL(standin.Neon), k.upstream.BaseURL()
 		k.surrounding.Ended = func(...Ground) { k.ended++ }
-		k.p = k.newProject(k.project("mcp").config)
-		ctx, stop := context.WithCancel(context.Background())
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			k.p.Run(ctx)
-		}()
-		defer func() {
-			stop()
-			<-ended
-		}()
-		synctest.Wait()
+		k.p = k.newProject(*k.project("mcp").config())
+		defer k.run(k.p, k.p.Keys())()
 		if k.p.Issuer() != k.origin || k.p.Rival() != k.base {
 			t.Fatalf("issuer %q, rival %q", k.p.Issuer(), k.p.Rival())
 		}
 		test(k)
+	})
+}
+
+// run runs parts of projects until stop is called.
+func (k *contested) run(parts ...interface{ Run(context.Context) }) (stop func()) {
+	ctx, end := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, part := range parts {
+		running.Go(func() { part.Run(ctx) })
+	}
+	synctest.Wait()
+	return func() {
+		end()
+		running.Wait()
+	}
+}
+
+// TestAReloadDoesNotShortenThePauseOfTheSearch: the metadata are asked for once in a cooldown.
+func TestAReloadDoesNotShortenThePauseOfTheSearch(t *testing.T) {
+	contest(t, func(k *contested) {
+		ofBase, asked := k.token(k.base), func() int { return k.upstream.Calls(standin.Base) }
+		wantOutcome(t, "the first", k.ask(k.p, ofBase), keysPending)
+		synctest.Wait()
+		searched := asked()
+		for range 3 {
+			next := k.changed(k.p, otherLeeway)
+			defer k.run(next)() // whose keys run already
+			v := k.ask(next, ofBase)
+			if wantOutcome(t, "after a reload", v, keysPending); v.RetryAfter < 2*time.Second {
+				t.Errorf("ask again after %s", v.RetryAfter)
+			}
+			k.p = next
+		}
+		synctest.Wait()
+		if n := asked() - searched; n != 0 {
+			t.Errorf("%d more questions in the pause", n)
+		}
+		k.sleep(longestRetry)
+		if asked() == searched {
+			t.Error("nobody asks after the pause")
+		}
 	})
 }
 

@@ -52,7 +52,7 @@ func (s *profiles) share(l *Lookup, e *entry, priority upstream.Priority) share 
 	if !ok {
 		return share{}
 	}
-	config := l.Project.config
+	config := l.Project.config()
 	ask := fleet.Ask{
 		Project:    config.Name,
 		Origin:     l.Project.profileOrigin(),
@@ -84,7 +84,7 @@ func (s *profiles) share(l *Lookup, e *entry, priority upstream.Priority) share 
 // whether there is one. A project of the same name on another host, or before a
 // reload, may have another upstream, where the same subject may be somebody else.
 func (p *Project) profileOrigin() string {
-	c := &p.config
+	c := p.config()
 	client := ""
 	if c.Introspection != nil {
 		client = c.Introspection.ClientID

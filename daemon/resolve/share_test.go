@@ -134,7 +134,7 @@ func TestANoToAnotherTableRejectsNobody(t *testing.T) {
 		l.classify()
 		e, asked := k.evidence(p, string(l.Token)), *l
 		if c.another {
-			table := p.config
+			table := *p.config()
 			table.Leeway++
 			other, err := NewProject(table, k.surrounding)
 			if err != nil {
@@ -182,7 +182,7 @@ func TestWithoutTheFleetsLeaveNobodyCalls(t *testing.T) {
 			p, before := k.project("stack"), k.calls()
 			v, _ := k.askFully(k.profile(p, k.token("ada")))
 			wantOutcome(t, name, v, protocol.Unknown(protocol.CodeUnavailable))
-			most := int(upstream.MaxWait(time.Duration(p.config.UpstreamTimeout))/leastPause) + 1
+			most := int(upstream.MaxWait(time.Duration(p.config().UpstreamTimeout))/leastPause) + 1
 			if k.calls() != before || len(f.claims) > most {
 				t.Errorf("%d calls, %d claims of at most %d", k.calls()-before, len(f.claims), most)
 			}
@@ -212,10 +212,11 @@ func TestNoProfileOfAnotherUpstreamIsTaken(t *testing.T) {
 	for _, preset := range []string{"stack", "oidc"} {
 		p := k.project(preset)
 		origin := func(change func(*config.Project)) string {
-			table := p.config
+			table := *p.config()
 			table.Introspection = &config.Introspection{ClientID: "one"}
 			change(&table)
-			other := &Project{config: table, origin: p.origin}
+			other := &Project{origin: p.origin}
+			other.table.Store(&table)
 			if table.CA != "" {
 				other.origin.Authorities = []string{table.CA}
 			}
@@ -252,7 +253,7 @@ func TestNoProfileOfAnotherUpstreamIsTaken(t *testing.T) {
 func TestTheFleetsProfileStandsInWhileTheUpstreamFails(t *testing.T) {
 	k, f := inFleet(t, fleet.Answer{Decision: fleet.Go})
 	p := k.project("stack")
-	f.last, f.age = []byte(`{"id":"ada"}`), time.Duration(p.config.ProfileFresh)+time.Second
+	f.last, f.age = []byte(`{"id":"ada"}`), time.Duration(p.config().ProfileFresh)+time.Second
 	k.upstream.Inject(standin.Any, standin.Fault{Kind: standin.Status})
 	v, _ := k.askFully(k.profile(p, k.token("ada")))
 	wantAccepted(t, "the fleet's profile", v)
@@ -276,7 +277,7 @@ func TestNothingIsClaimedForACallThatIsNotMade(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k, f := inFleet(t, fleet.Answer{Decision: fleet.Go})
-			table := k.project("stack").config
+			table := *k.project("stack").config()
 			c.change(&table)
 			p := k.newProject(table)
 			k.giveKeys(p)

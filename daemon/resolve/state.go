@@ -43,7 +43,7 @@ type ProjectState struct {
 func (p *Project) State(now time.Time) ProjectState {
 	s := ProjectState{
 		Name:            p.name,
-		Preset:          p.config.Preset,
+		Preset:          p.config().Preset,
 		Keys:            p.keys.State(now),
 		KeysUsable:      p.KeysUsable(now),
 		Upstream:        p.upstream.Governor(),
@@ -52,7 +52,7 @@ func (p *Project) State(now time.Time) ProjectState {
 		ClockDiffers:    p.upstream.ClockDiffers(),
 	}
 	s.Introspected = p.link.State()
-	if s.Introspection, s.Introspects = p.upstream.IntrospectionGovernor(); p.config.IntrospectsTokens() {
+	if s.Introspection, s.Introspects = p.upstream.IntrospectionGovernor(); p.config().IntrospectsTokens() {
 		s.Upstream = s.Introspection
 	}
 	s.Proxy, _ = p.upstream.Proxy()

@@ -22,7 +22,7 @@ func (l *Lookup) untaken() string {
 	switch access := upstream.OpaqueAccessToken(l.Token); {
 	case session && access:
 		return "it has the form of an opaque access token, and of the token of a session without its signature, and " + l.noOpaque()
-	case access && len(l.Project.config.Resources) > 0:
+	case access && len(l.Project.config().Resources) > 0:
 		return "it may be an opaque access token, and " + l.noOpaque()
 	case session:
 		return "it is a session credential of Better Auth, and " + l.noOpaque()
@@ -40,7 +40,7 @@ func keyKind(k upstream.APIKey) string {
 
 // noKeys says why the project does not take an API key.
 func (l *Lookup) noKeys(k upstream.APIKey) string {
-	c := &l.Project.config
+	c := l.Project.config()
 	switch {
 	case !l.Project.preset.APIKeys:
 		return fmt.Sprintf("a project of preset %q takes none: ask one of preset \"stack\"", c.Preset)
@@ -55,7 +55,7 @@ func (l *Lookup) noKeys(k upstream.APIKey) string {
 
 // noOpaque says why the project takes no other credential that only the upstream can judge.
 func (l *Lookup) noOpaque() string {
-	c := &l.Project.config
+	c := l.Project.config()
 	if len(c.Resources) == 0 {
 		return fmt.Sprintf("this project of preset %q takes no sessions, which are for one of preset \"neon\", and no opaque access tokens, which need introspection", c.Preset)
 	}

@@ -25,15 +25,14 @@ func GiveKeys(t testing.TB, p *resolve.Project, s resolve.Surroundings) {
 			stop()
 		}
 	}
-	table := p.Config()
-	table.SecretServerKey = "" // with a server key, Run would test it
-	donor, err := resolve.NewProject(table, s)
+	donor, err := resolve.NewProject(p.Config(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	donor.Inherit(p)
 	inherited = true
-	donor.Run(ctx)
+	donor.Keys().Run(ctx)
+	donor.Close()
 	if keys := donor.State(s.Now()).Keys; keys.Failures > 0 || keys.Fetches != 1 {
 		t.Fatalf("no key set: %v", keys.Problem)
 	}
@@ -44,5 +43,5 @@ func GiveKeys(t testing.TB, p *resolve.Project, s resolve.Surroundings) {
 func StopKeys(p *resolve.Project) {
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
-	p.Run(ctx)
+	p.Keys().Run(ctx)
 }
