@@ -20,6 +20,31 @@ const (
 	whileTrying = time.Second
 )
 
+// CircuitState is the state of a project's circuit.
+type CircuitState uint8
+
+// The states. A closed circuit lets requests through.
+const (
+	// Closed: the upstream answers.
+	Closed CircuitState = iota
+	// HalfOpen: one request may try, or is trying, whether the upstream answers again.
+	HalfOpen
+	// Open: the upstream does not answer, and nothing is sent.
+	Open
+)
+
+// String returns the state's name in lower case.
+func (s CircuitState) String() string {
+	switch s {
+	case HalfOpen:
+		return "half-open"
+	case Open:
+		return "open"
+	default:
+		return "closed"
+	}
+}
+
 // circuit keeps requests away from an upstream that does not answer. It opens after failures in a row, or at once if the
 // upstream is found to block this host, lets one request try after a while, and closes when that one is answered.
 //

@@ -22,31 +22,6 @@ const (
 	whenBusy = time.Second
 )
 
-// CircuitState is the state of a project's circuit.
-type CircuitState uint8
-
-// The states. A closed circuit lets requests through.
-const (
-	// Closed: the upstream answers.
-	Closed CircuitState = iota
-	// HalfOpen: one request may try, or is trying, whether the upstream answers again.
-	HalfOpen
-	// Open: the upstream does not answer, and nothing is sent.
-	Open
-)
-
-// String returns the state's name in lower case.
-func (s CircuitState) String() string {
-	switch s {
-	case HalfOpen:
-		return "half-open"
-	case Open:
-		return "open"
-	default:
-		return "closed"
-	}
-}
-
 // GovernorState is a snapshot for statistics.
 type GovernorState struct {
 	// Budget is the number of profile requests that could start at once, Burst its upper bound. Budget is below zero
