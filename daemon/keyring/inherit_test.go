@@ -30,7 +30,7 @@ func TestARhythmHoldsAtOnceForTheSetThatThereIs(t *testing.T) {
 		atOnce, stale bool
 	}{
 		"the same":               {"", func(*Rhythm) {}, 5 * time.Minute, false, false},
-		"a shorter refresh":      {"", func(r *Rhythm) { r.Refresh = 7 * time.Minute }, 2 * time.Minute, false, false},
+		"a shorter refresh":      {"", func(r *Rhythm) { r.Refresh = 8 * time.Minute }, 150 * time.Second, false, false},
 		"one that is over":       {"", func(r *Rhythm) { r.Refresh = 2 * time.Minute }, 2 * time.Minute, true, true},
 		"a longer refresh":       {"", func(r *Rhythm) { r.Refresh = time.Hour }, 55 * time.Minute, false, false},
 		"another max age":        {"", func(r *Rhythm) { r.MaxAge = time.Minute }, 5 * time.Minute, false, false},
