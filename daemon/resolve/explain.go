@@ -8,6 +8,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -41,9 +42,9 @@ func (r *Resolver) Explain(l *Lookup) Explanation {
 	switch l.kind {
 	case signed:
 		x.Outcome = r.explainToken(l, v, recalled)
-		x.Key, x.Checks = t.token.Key, t.checks()
+		x.Key, x.Checks = t.Token.Key, t.checks()
 		if t.fetches && x.Outcome.Code() == protocol.CodeKeysPending {
-			x.SameKeys = &t.outcome
+			x.SameKeys = &t.Outcome
 		}
 	case opaque:
 		r.explainOpaque(l)
@@ -88,8 +89,8 @@ func (r *Resolver) explainMalformed(l *Lookup) {
 	current, usable := l.keys(now)
 	l.trace.begin(l, current, usable, now)
 	l.trace.verify(l, &keyset.Set{}, now)
-	if text := l.untaken(); text != "" && l.kind == malformed {
-		l.trace.token.Detail = text
+	if text := wording.Untaken(l.Token, l.Project.config(), &l.Project.preset); text != "" && l.kind == malformed {
+		l.trace.Token.Detail = text
 	}
 }
 
@@ -99,7 +100,7 @@ func (r *Resolver) explainOpaque(l *Lookup) {
 	now, key := r.now(), l.profileKey(nil)
 	kind := l.door.String()
 	if k, is := upstream.ParseAPIKey(l.Token); is && l.door == apiKeys {
-		kind = keyKind(k)
+		kind = wording.KeyKind(k)
 	}
 	if l.notAdmitted {
 		l.trace.note("gate", keyset.NotReached, kind+", which only the upstream can judge")

@@ -343,14 +343,3 @@ func TestACredentialIsOfOneKind(t *testing.T) {
 		t.Errorf("of the kinds there are %v", kinds)
 	}
 }
-
-// TestEachReasonOfATokenIsExplained: the reasons that are left out are found by other
-// code.
-func TestEachReasonOfATokenIsExplained(t *testing.T) {
-	elsewhere := []protocol.Reason{protocol.ReasonUserNotFound, protocol.ReasonRevoked, protocol.ReasonRejectedUpstream}
-	for _, reason := range protocol.Reasons() {
-		if text := failed(protocol.Rejected(reason), "a step"); (text == "") != slices.Contains(elsewhere, reason) {
-			t.Errorf("%s: %q", reason, text)
-		}
-	}
-}

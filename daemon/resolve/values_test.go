@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
-	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve/excerpt"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
@@ -94,11 +93,5 @@ func TestTheValuesOfAnExplanationNameNobody(t *testing.T) {
 	}
 	if shown < 50 {
 		t.Errorf("%d values are shown", shown)
-	}
-}
-
-func TestIssuersAreListedOnce(t *testing.T) {
-	if text := issuers([]keyset.Audience{{Issuers: []string{"a", "b"}}, {Issuers: []string{"b", "c"}}}); text != "a, b, c" {
-		t.Errorf("%s", text)
 	}
 }

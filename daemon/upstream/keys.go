@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/upstream/delay"
 )
 
 // Keyset fetches the key set. With validators of an earlier answer the request is conditional.
@@ -118,7 +120,7 @@ func maxAge(header http.Header) time.Duration {
 			var age time.Duration
 			switch strings.ToLower(name) {
 			case "max-age":
-				age, _ = parseSeconds(strings.Trim(argument, `"`))
+				age, _ = delay.Seconds(strings.Trim(argument, `"`))
 			case "no-store", "no-cache":
 			default:
 				continue
@@ -141,7 +143,7 @@ func ageOf(header http.Header) time.Duration {
 	greatest := time.Duration(0)
 	for _, value := range header.Values("Age") {
 		for one := range strings.SplitSeq(value, ",") {
-			age, _ := parseSeconds(strings.TrimSpace(one))
+			age, _ := delay.Seconds(strings.TrimSpace(one))
 			greatest = max(greatest, age)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/upstream/delay"
 )
 
 func TestKeySetsAreFetchedConditionally(t *testing.T) {
@@ -68,7 +70,7 @@ func TestAge(t *testing.T) {
 		{[]string{"-5"}, 0},
 		{[]string{"1e3"}, 0},
 		{[]string{"soon, 60"}, time.Minute},
-		{[]string{"99999999999999999999999999"}, maxSeconds * time.Second},
+		{[]string{"99999999999999999999999999"}, delay.MaxSeconds * time.Second},
 	} {
 		if got := ageOf(http.Header{"Age": test.age}); got != test.want {
 			t.Errorf("%q: %s, want %s", test.age, got, test.want)
@@ -188,7 +190,7 @@ func TestMaxAge(t *testing.T) {
 		{[]string{"max-age=-1"}, "", 0},
 		{[]string{"max-age"}, "", 0},
 		{[]string{"max-age=1e3"}, "", 0},
-		{[]string{"max-age=99999999999999999999999999"}, "", maxSeconds * time.Second},
+		{[]string{"max-age=99999999999999999999999999"}, "", delay.MaxSeconds * time.Second},
 	}
 	for _, test := range tests {
 		header := http.Header{"Cache-Control": test.control}
@@ -227,9 +229,9 @@ func TestRetryAfter(t *testing.T) {
 		{"Retry-After", "7", 7 * time.Second},
 		{"X-Retry-After", "5", 5 * time.Second},
 		{"Retry-After", " 7 ", 7 * time.Second},
-		{"Retry-After", "0", leastRetryAfter},
+		{"Retry-After", "0", delay.Least},
 		{"Retry-After", "Mon, 01 Jun 2026 00:00:30 GMT", 30 * time.Second},
-		{"Retry-After", "Sun, 31 May 2026 00:00:30 GMT", leastRetryAfter},
+		{"Retry-After", "Sun, 31 May 2026 00:00:30 GMT", delay.Least},
 		{"Retry-After", "Fri, 01 Jan 2100 00:00:00 GMT", MaxRetryAfter},
 		{"Retry-After", "300", MaxRetryAfter},
 		{"Retry-After", "301", MaxRetryAfter},
@@ -241,17 +243,17 @@ func TestRetryAfter(t *testing.T) {
 		{"X-Other", "7", 0},
 	}
 	for _, test := range tests {
-		if got := retryAfter(http.Header{test.name: {test.value}}, now); got != test.want {
+		if got := delay.RetryAfter(http.Header{test.name: {test.value}}, now, MaxRetryAfter); got != test.want {
 			t.Errorf("%s: %q: %v, want %v", test.name, test.value, got, test.want)
 		}
 	}
 	// The upstream's clock is an hour ahead, or this host's is behind.
 	dated := http.Header{"Date": {"Mon, 01 Jun 2026 01:00:00 GMT"}, "Retry-After": {"Mon, 01 Jun 2026 01:00:30 GMT"}}
-	if got := retryAfter(dated, now); got != 30*time.Second {
+	if got := delay.RetryAfter(dated, now, MaxRetryAfter); got != 30*time.Second {
 		t.Errorf("a date half a minute after the answer's: %v", got)
 	}
 	both := http.Header{"Retry-After": {"3"}, "X-Retry-After": {"8"}}
-	if got := retryAfter(both, now); got != 8*time.Second {
+	if got := delay.RetryAfter(both, now, MaxRetryAfter); got != 8*time.Second {
 		t.Errorf("of two hints: %v", got)
 	}
 }

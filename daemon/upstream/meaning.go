@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/neonauthd/neonauthd/daemon/upstream/delay"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -60,11 +61,11 @@ func bearerCode(code string, status int) (Meaning, protocol.Reason, bool) {
 func (c *Client) judgeStatus(status int, header http.Header) *Error {
 	switch {
 	case status == http.StatusTooManyRequests:
-		return &Error{Status: status, RetryAfter: retryAfter(header, c.config.Now()), detail: "the upstream's own limit is reached", outcome: failed}
+		return &Error{Status: status, RetryAfter: delay.RetryAfter(header, c.config.Now(), MaxRetryAfter), detail: "the upstream's own limit is reached", outcome: failed}
 	case status >= 500:
-		return &Error{Status: status, RetryAfter: retryAfter(header, c.config.Now()), outcome: failed}
+		return &Error{Status: status, RetryAfter: delay.RetryAfter(header, c.config.Now(), MaxRetryAfter), outcome: failed}
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly:
-		return &Error{Status: status, RetryAfter: retryAfter(header, c.config.Now())}
+		return &Error{Status: status, RetryAfter: delay.RetryAfter(header, c.config.Now(), MaxRetryAfter)}
 	case status >= 300 && status < 400:
 		return &Error{Meaning: Misconfigured, Status: status, detail: "redirects are not followed; write the final address"}
 	case status >= 400, status == http.StatusOK:
@@ -82,7 +83,7 @@ func noKnownError(status int, detail string) *Error {
 // and asks for no pause.
 func (c *Client) paced(a *answer, e *Error) *Error {
 	if e != nil && e.Meaning != Denied && e.RetryAfter == 0 && a.status >= 400 {
-		e.RetryAfter = retryAfter(a.header, c.config.Now())
+		e.RetryAfter = delay.RetryAfter(a.header, c.config.Now(), MaxRetryAfter)
 	}
 	return e
 }

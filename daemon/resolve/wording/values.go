@@ -1,4 +1,4 @@
-package resolve
+package wording
 
 import (
 	"slices"
@@ -10,40 +10,40 @@ import (
 	"github.com/neonauthd/neonauthd/internal/span"
 )
 
-// values returns the token's value at a check, and what the project demands there.
+// Values returns the token's value at a check, and what the project demands there.
 // They are empty if the token could not be read.
-func (t *trace) values(check string) (is, wants string) {
-	said := &t.token.Said
-	if t.policy == nil || said.Algorithm == "" && said.Expires.IsZero() {
+func (j *Judgement) Values(check string) (is, wants string) {
+	said := &j.Token.Said
+	if j.Policy == nil || said.Algorithm == "" && said.Expires.IsZero() {
 		return "", ""
 	}
 	switch check {
 	case "header":
-		return excerpt.Of(said.Type), t.types()
+		return excerpt.Of(said.Type), j.types()
 	case "scope":
-		return excerpt.Of(said.Scope), excerpt.List(t.policy.Scopes)
+		return excerpt.Of(said.Scope), excerpt.List(j.Policy.Scopes)
 	case "algorithm":
-		return excerpt.Of(said.Algorithm), t.algorithms()
+		return excerpt.Of(said.Algorithm), j.algorithms()
 	case "key":
-		return excerpt.Of(said.KeyID), t.keyIDs()
+		return excerpt.Of(said.KeyID), j.keyIDs()
 	case "issuer":
-		return excerpt.Of(said.Issuer), issuers(t.policy.Admitted)
+		return excerpt.Of(said.Issuer), issuers(j.Policy.Admitted)
 	case "audience":
-		return t.audience()
+		return j.audience()
 	case "class":
-		return t.classes()
+		return j.classes()
 	case "time":
-		return times(said, t.at), "exp after, nbf and iat at most " + span.String(max(t.policy.Leeway, 0)) + " after this host's time, " + excerpt.Instant(t.at)
+		return times(said, j.At), "exp after, nbf and iat at most " + span.String(max(j.Policy.Leeway, 0)) + " after this host's time, " + excerpt.Instant(j.At)
 	}
 	return "", ""
 }
 
 // types returns the values that "typ" may have.
-func (t *trace) types() string {
+func (j *Judgement) types() string {
 	switch {
-	case t.policy.Resource:
+	case j.Policy.Resource:
 		return "at+jwt"
-	case t.policy.AccessTokenType:
+	case j.Policy.AccessTokenType:
 		return "JWT, at+jwt or none"
 	default:
 		return "JWT or none"
@@ -52,9 +52,9 @@ func (t *trace) types() string {
 
 // audience returns for whom the token is, and for whom it must be. If another
 // claim than "aud" says so, the texts name that claim.
-func (t *trace) audience() (is, wants string) {
-	said, claim := &t.token.Said, t.policy.AudienceClaim
-	is, wants = excerpt.List(said.Audiences), audiences(t.policy.Admitted)
+func (j *Judgement) audience() (is, wants string) {
+	said, claim := &j.Token.Said, j.Policy.AudienceClaim
+	is, wants = excerpt.List(said.Audiences), audiences(j.Policy.Admitted)
 	if claim == "" {
 		return is, wants
 	}
@@ -70,9 +70,9 @@ func (t *trace) audience() (is, wants string) {
 
 // algorithms returns the algorithms of the key that the token names; without such
 // a key, those of the project.
-func (t *trace) algorithms() string {
-	from, whose := t.policy.Algorithms, ""
-	if k := t.token.Key; k != nil && !k.Withdrawn() {
+func (j *Judgement) algorithms() string {
+	from, whose := j.Policy.Algorithms, ""
+	if k := j.Token.Key; k != nil && !k.Withdrawn() {
 		from, whose = k.Algorithms(), ", as its key"
 	}
 	var all []string
@@ -83,12 +83,12 @@ func (t *trace) algorithms() string {
 }
 
 // keyIDs returns the ids of the keys in the key set.
-func (t *trace) keyIDs() string {
+func (j *Judgement) keyIDs() string {
 	var all []string
-	if t.set == nil {
+	if j.Set == nil {
 		return ""
 	}
-	for _, k := range t.set.Keys() {
+	for _, k := range j.Set.Keys() {
 		if !k.Withdrawn() {
 			all = append(all, k.ID())
 		}
@@ -98,23 +98,23 @@ func (t *trace) keyIDs() string {
 
 // classes returns the class of the user and the admitted classes. If the project
 // admits by role, it returns roles instead.
-func (t *trace) classes() (is, wants string) {
-	if t.policy.Role != "" {
-		return excerpt.Of(t.token.Said.Role), t.policy.Role
+func (j *Judgement) classes() (is, wants string) {
+	if j.Policy.Role != "" {
+		return excerpt.Of(j.Token.Said.Role), j.Policy.Role
 	}
 	var all []string
-	for i := range t.policy.Admitted {
-		if class := t.policy.Admitted[i].Class; class != keyset.ClassUnknown {
+	for i := range j.Policy.Admitted {
+		if class := j.Policy.Admitted[i].Class; class != keyset.ClassUnknown {
 			all = appendNew(all, class.String())
 		}
 	}
-	if t.policy.Machines {
+	if j.Policy.Machines {
 		all = appendNew(all, keyset.ClassMachine.String())
 	}
 	if all == nil { // a project without classes
 		return "", ""
 	}
-	return t.token.Said.Class.String(), excerpt.List(all)
+	return j.Token.Said.Class.String(), excerpt.List(all)
 }
 
 func issuers(audiences []keyset.Audience) string {

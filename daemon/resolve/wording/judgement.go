@@ -1,0 +1,76 @@
+// Package wording has the texts with which an explanation tells people how a token was
+// judged. It judges nothing.
+package wording
+
+import (
+	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// Judgement is how a token was judged, and by what. The zero value is no judgement.
+type Judgement struct {
+	Set     *keyset.Set      // the keys; nil if there were none
+	Policy  *keyset.Policy   // the rules; nil if there were none
+	At      time.Time        // when the token was judged
+	Token   keyset.Trace     // how its checks went
+	Outcome protocol.Outcome // of its checks
+}
+
+// Detail returns a sentence about one check of the token.
+func (j *Judgement) Detail(s keyset.Step) string {
+	switch s.Result {
+	case keyset.Passed:
+		return passed(s.Name)
+	case keyset.Failed:
+		text := failed(j.Outcome, s.Name)
+		if j.Token.Detail != "" {
+			text += ": " + j.Token.Detail
+		}
+		return text
+	case keyset.NotReached:
+	}
+	return "not reached: an earlier check failed"
+}
+
+// passed returns what it means that a check of the token has passed.
+func passed(step string) string {
+	return map[string]string{
+		"gate":      "three canonical base64url segments within the size limit",
+		"header":    "one strict JSON object that asks for nothing refused",
+		"algorithm": "one that the project admits",
+		"key":       "the key set holds the key that is named",
+		"signature": "made by that key over exactly this text",
+		"claims":    "one strict JSON object with the claims that have to be there",
+		"issuer":    "one of the project's",
+		"audience":  "the project's",
+		"class":     "a class of users that the project admits",
+		"time":      "not expired, and not before its time",
+		"scope":     "every scope that the project demands",
+	}[step]
+}
+
+// failed returns what is wrong with a token that has this outcome, at the check
+// that failed, and where to look. A test compares the list with the protocol's
+// reasons.
+func failed(outcome protocol.Outcome, step string) string {
+	if outcome.Status() != protocol.NO {
+		return "the header names no key, and the key set has more of this algorithm than are tried; see that the issuer writes kid"
+	}
+	return map[protocol.Reason]string{
+		protocol.ReasonMalformed:         "malformed at: " + step,
+		protocol.ReasonWrongType:         "a token of another kind: typ or a claim says what it is for, and it is not for this project",
+		protocol.ReasonInsufficientScope: "the claim scope lacks a scope that the project demands",
+		protocol.ReasonWrongAlgorithm:    "the header's alg is not the key's, or not one that the project admits",
+		protocol.ReasonUnknownKey:        "the key set holds no key of that id",
+		protocol.ReasonBadSignature:      "the key that is named did not sign this text, or no key of the algorithm where none is named",
+		protocol.ReasonMissingClaim:      "a claim that is needed is missing, or one that is read is of the wrong kind",
+		protocol.ReasonWrongIssuer:       "iss is none of the project's issuers: check base_url and issuers",
+		protocol.ReasonWrongAudience:     "aud, or what audience_claim names in its place, is not the project's: a token for somebody else; check project_id, audiences or resources",
+		protocol.ReasonSenderConstrained: "the claim cnf binds the token to a key (DPoP, mutual TLS): it is no bearer token",
+		protocol.ReasonClassNotAllowed:   "an anonymous or restricted user or a machine (see allow in the configuration), another role, or flags that contradict each other or the audience",
+		protocol.ReasonExpired:           "exp is past, by this host's clock",
+		protocol.ReasonNotYetValid:       "nbf or iat lies in the future, by this host's clock and the leeway",
+	}[outcome.Reason()]
+}
