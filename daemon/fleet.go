@@ -87,7 +87,7 @@ func (a *admin) tellPurge(reply *protocol.Reply, marks []revoke.Mark) *serve.Ref
 		reach, ok, err := a.daemon.fleet.Purge(a.daemon.lifetime(), m)
 		if err != nil {
 			a.daemon.opts.Logger.Error("purge not saved: it is done, and a restart would not tell the fleet of it; mend the state directory and repeat", "kind", m.Kind, "error", err)
-			unsaved = &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
+			unsaved = &serve.Refusal{Code: protocol.CodeUnavailable, Advice: protocol.TextNotSaved}
 		}
 		last, told = reach, ok
 	}

@@ -2,12 +2,14 @@ package daemon
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/internal/secretfile"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 func TestStatesOfHosts(t *testing.T) {
@@ -24,6 +26,25 @@ func TestStatesOfHosts(t *testing.T) {
 				t.Errorf("%+v: %s, want %s", h, got, want)
 			}
 		}
+	}
+}
+
+// TestAPurgeThatIsNotSavedSaysSo: neonauthctl tells by the text what is left to do.
+func TestAPurgeThatIsNotSavedSaysSo(t *testing.T) {
+	w := newLiveDaemon(t, func(c *config.Config) {
+		withoutOIDC(c)
+		c.Fleet = fleetOfOne(t)
+	})
+	w.awaitFleet(t)
+	state := w.config.StateDir
+	if err := os.Rename(state, state+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(state, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if reply := w.dialAdmin().Ask("PURGE subject %s", w.user.ID); reply != "ERR unavailable "+protocol.TextNotSaved {
+		t.Errorf("PURGE: %s", reply)
 	}
 }
 

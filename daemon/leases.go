@@ -30,7 +30,7 @@ func (d *Daemon) ended(grounds ...resolve.Ground) {
 // settled waits until no client can use an answer that was to be forgotten.
 func (a *admin) settled(ctx context.Context) *serve.Refusal {
 	if a.daemon.leases.Settled(ctx) != nil {
-		return &serve.Refusal{Code: protocol.CodeUnavailable, Advice: "done, but the daemon stops before every client that keeps answers has said that it has forgotten: for a second more some may be used"}
+		return &serve.Refusal{Code: protocol.CodeUnavailable, Advice: protocol.TextStopping}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // TestARevocationWaitsForThoseWhoKeep: until they have confirmed or left, or their
@@ -63,7 +64,7 @@ func TestAChangeThatIsNotSavedIsToldToo(t *testing.T) {
 	if !watch.forgotten(handles) {
 		t.Error("it is not told")
 	}
-	if reply := admin.Receive(); head(reply) != "ERR unavailable" {
+	if reply := admin.Receive(); reply != "ERR unavailable "+protocol.TextNotSaved {
 		t.Errorf("REVOKE: %s", reply)
 	}
 }

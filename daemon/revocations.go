@@ -75,7 +75,7 @@ func (a *admin) revoked(m revoke.Mark, by fair.ID, on, changed bool, err error) 
 			text = "end of a revocation not saved: it is in force, and a restart would bring the revocation back; mend the state directory and repeat"
 		}
 		a.daemon.opts.Logger.Error(text, "kind", m.Kind, "project", m.Project, "error", err)
-		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
+		return protocol.Reply{}, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: protocol.TextNotSaved}
 	}
 	a.daemon.opts.Logger.Info("revocations changed", "kind", m.Kind, "project", m.Project, "revoked", on, "changed", changed, "uid", by.User())
 	return serve.Done(protocol.FieldChanged, serve.Bit(changed), protocol.FieldEntries, strconv.Itoa(a.daemon.revocations.Len())), nil

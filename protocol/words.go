@@ -231,6 +231,18 @@ const (
 // TextUnheard is the text of ERR unavailable to a lookup whose token would be accepted if the daemon had heard its fleet.
 const TextUnheard = "this host has not heard its fleet for too long, so a revocation may be missing"
 
+// Texts of ERR unavailable to a verb that changes something.
+const (
+	// TextNotSaved says that the change is in force on this host, and would not survive a restart.
+	TextNotSaved = "in force, but not saved"
+	// TextStopping says that the change is in force and saved, but the daemon stops before all clients confirmed it.
+	TextStopping = "done, but the daemon stops before every client that keeps answers has said that it has forgotten: for a second more some may be used"
+)
+
+// TextTokensStay is the text of ERR misconfigured to LOGOUT where the project takes logout tokens, and this one cannot end all
+// that it should.
+const TextTokensStay = "the session is revoked, but its JWTs go on until they end, for they name no session and the logout token names no user: it needs a sub"
+
 // Names of fields in replies.
 const (
 	// FieldLevel is what was established: [LevelClaims] or [LevelProfile]. In the reply to LEVEL: the log level.

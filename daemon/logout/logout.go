@@ -176,11 +176,11 @@ func (r *Receiver) end(l *resolve.Lookup, e *resolve.Ending) (changed bool, refu
 	}
 	if err != nil {
 		r.config.Log.Error("a logout is not saved: it is in force, and a restart would forget it; mend the state directory", "project", l.Project.Name(), "error", err)
-		return changed, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: revoke.ErrNotSaved.Error()}
+		return changed, &serve.Refusal{Code: protocol.CodeUnavailable, Advice: protocol.TextNotSaved}
 	}
 	if _, some := l.Project.NamesSessions(); !some && e.Session != "" && e.Subject == "" {
 		r.complain(l, protocol.Unknown(protocol.CodeMisconfigured), "a logout token names a session and no user, and session JWTs name a user and no session: they go on until they end; have logout tokens sent that have a sub")
-		return changed, &serve.Refusal{Code: protocol.CodeMisconfigured, Advice: "the session is revoked, but its JWTs go on until they end, for they name no session and the logout token names no user: it needs a sub"}
+		return changed, &serve.Refusal{Code: protocol.CodeMisconfigured, Advice: protocol.TextTokensStay}
 	}
 	return changed, nil
 }

@@ -270,8 +270,9 @@ func TestWhatIsNotSavedIsNotCalledDone(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if reply := r.receive(); reply != "ERR unavailable" {
-				t.Error(reply)
+			reply, refused := r.Receive(t.Context(), &resolve.Lookup{Project: r.project})
+			if refused == nil || refused.Code != protocol.CodeUnavailable || refused.Advice != protocol.TextNotSaved {
+				t.Errorf("%s, refused %+v", reply.Append(nil), refused)
 			}
 		}
 		r.Wait()

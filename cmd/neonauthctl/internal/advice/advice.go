@@ -141,24 +141,51 @@ func Logout(reason protocol.Reason) string {
 // lookup. text is what the daemon said.
 func Refused(verb protocol.Verb, code protocol.Code, text string) string {
 	switch {
-	case verb == protocol.LOGOUT && code == protocol.CodeMisconfigured:
-		return "the project takes no logout tokens: set its logout_client_ids, or name another with --project"
-	case verb == protocol.LOGOUT && code == protocol.CodeBusy:
-		return "nothing was ended: if too many sessions are revoked, shorten session_lifetime; else ask again later"
+	case code == protocol.CodeUnavailable:
+		return undone(verb, text)
 	case verb == protocol.LOGOUT:
-		return Unknown(code)
+		return logout(code, text)
 	case code == protocol.CodeBadRequest && (verb == protocol.REVOKE || verb == protocol.UNREVOKE || verb == protocol.PURGE):
 		return "nothing was changed: give what the daemon asks for; neonauthctl " + strings.ToLower(string(verb)) + " --help shows the forms"
 	case code == protocol.CodeForbidden:
 		return "this is the socket for applications: give the admin socket with --admin-socket"
-	case code == protocol.CodeUnavailable && verb == protocol.REVOKE:
-		return "a restart would forget the revocation, which is in force: mend the state directory (neonauthd's log names the fault) and repeat the command, which saves what is missing"
-	case code == protocol.CodeUnavailable && verb == protocol.UNREVOKE:
-		return "the revocation is taken back but that is not saved, so a restart would bring it back: mend the state directory and repeat"
 	case code == protocol.CodeMisconfigured && verb == protocol.RELOAD:
 		return reload(text)
 	case code == protocol.CodeBusy && verb == protocol.REVOKE:
 		return "nothing was revoked: revoke the key, or take others back"
+	}
+	return Unknown(code)
+}
+
+// undone returns what to do about a verb that the daemon answers with ERR
+// unavailable and this text: something is left to do, or nothing was done.
+func undone(verb protocol.Verb, text string) string {
+	const mend = ": mend the state directory (neonauthd's log names the fault) and repeat the command, which saves what is missing"
+	switch {
+	case text == protocol.TextStopping:
+		return "nothing is left to do: a second after the daemon has stopped, no client uses what it has kept"
+	case text != protocol.TextNotSaved:
+		return Unknown(protocol.CodeUnavailable)
+	case verb == protocol.UNREVOKE:
+		return "the revocation is taken back but that is not saved, so a restart would bring it back" + mend
+	case verb == protocol.PURGE:
+		return "the purge is done, but if this host restarts, the fleet's hosts that have not heard of it will not be told" + mend
+	case verb == protocol.LOGOUT:
+		return "a restart would forget the logout, which is in force" + mend
+	}
+	return "a restart would forget the revocation, which is in force" + mend
+}
+
+// logout returns what to do about a logout token that could not be judged, or
+// did not end everything, of which the daemon said text.
+func logout(code protocol.Code, text string) string {
+	switch {
+	case code == protocol.CodeMisconfigured && text == protocol.TextTokensStay:
+		return "have the issuer put the user into its logout tokens (sub); for this user, neonauthctl revoke subject ends them now"
+	case code == protocol.CodeMisconfigured:
+		return "the project takes no logout tokens: set its logout_client_ids, or name another with --project"
+	case code == protocol.CodeBusy:
+		return "nothing was ended: if too many sessions are revoked, shorten session_lifetime; else ask again later"
 	}
 	return Unknown(code)
 }

@@ -35,11 +35,19 @@ func TestEachEndHasItsOwnAdvice(t *testing.T) {
 		see(string(c), Unknown(c))
 	}
 	for verb, code := range map[protocol.Verb]protocol.Code{
-		protocol.REVOKE: protocol.CodeUnavailable, protocol.UNREVOKE: protocol.CodeUnavailable,
 		protocol.RELOAD: protocol.CodeMisconfigured, protocol.STATS: protocol.CodeForbidden,
+		protocol.LOGOUT: protocol.CodeMisconfigured, protocol.REVOKE: protocol.CodeBusy,
 	} {
-		see(string(verb), Refused(verb, code, ""))
+		see(string(verb)+" "+string(code), Refused(verb, code, ""))
 	}
+	for _, verb := range []protocol.Verb{protocol.REVOKE, protocol.UNREVOKE, protocol.PURGE, protocol.LOGOUT} {
+		see(string(verb)+", not saved", Refused(verb, protocol.CodeUnavailable, protocol.TextNotSaved))
+		if Refused(verb, protocol.CodeUnavailable, "new") != Unknown(protocol.CodeUnavailable) {
+			t.Errorf("%s: another text of unavailable has no advice", verb)
+		}
+	}
+	see(protocol.TextStopping, Refused(protocol.PURGE, protocol.CodeUnavailable, protocol.TextStopping))
+	see(protocol.TextTokensStay, Refused(protocol.LOGOUT, protocol.CodeMisconfigured, protocol.TextTokensStay))
 	for _, text := range []string{protocol.TextNoLevel, protocol.TextNoProject} {
 		see(text, Forbidden(text))
 	}
@@ -53,7 +61,7 @@ func TestEachEndHasItsOwnAdvice(t *testing.T) {
 	for _, text := range []string{"socket: " + protocol.TextRestart, protocol.TextNoFile} {
 		see(text, Refused(protocol.RELOAD, protocol.CodeMisconfigured, text))
 	}
-	if len(said) != len(protocol.Reasons())+len(protocol.Codes())+11 {
+	if len(said) != len(protocol.Reasons())+len(protocol.Codes())+17 {
 		t.Errorf("%d pieces of advice", len(said))
 	}
 }
