@@ -38,7 +38,8 @@ func Commands(s *cli.Settings) []*cobra.Command {
 		Use:   "reload",
 		Short: "Make the daemon read its configuration again",
 		Long: `Reload makes the daemon read its configuration again. The daemon applies all of it or,
-if anything is wrong, nothing. Caches, connections and lookups in progress stay.`,
+if anything is wrong, nothing. Connections and lookups in progress stay, and so do
+caches, as far as the changes leave them true: see RELOADING in neonauthd.toml(5).`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return reload(s, cmd) },
 	}
