@@ -29,9 +29,10 @@ const (
 type claims struct {
 	now   func() time.Time
 	calls chan struct{}
-	group sync.WaitGroup
+	group sync.WaitGroup // of calls that begin has let through; only grows with mu held, before over is true
 
 	mu       sync.Mutex
+	over     bool // the fleet ends or has other settings: no call begins any more
 	failures int
 	open     time.Duration // how long the circuit opens next
 	until    time.Time     // zero: closed
@@ -61,18 +62,21 @@ const (
 )
 
 // begin says whether the engine may be asked now. While the circuit is open, one call
-// may, after a while.
+// may, after a while. After close none may: lookups in flight still ask then. A call that
+// may is in the group.
 func (c *claims) begin() attempt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.until.IsZero() {
-		return usual
-	}
-	if c.now().Before(c.until) || c.trying {
+	as := usual
+	switch {
+	case c.over || !c.until.IsZero() && (c.now().Before(c.until) || c.trying):
 		return refused
+	case !c.until.IsZero():
+		c.trying = true
+		as = trial
 	}
-	c.trying = true
-	return trial
+	c.group.Add(1)
+	return as
 }
 
 var (
@@ -98,15 +102,17 @@ func (c *claims) call(ctx context.Context, timeout time.Duration, do func(contex
 	case <-limited.Done():
 		cancel()
 		c.ended(ctx, as, errBusy)
+		c.group.Done()
 		return nil, errBusy
 	}
 	done := make(chan outcome, 1)
-	c.group.Go(func() {
+	go func() {
+		defer c.group.Done()
 		defer func() { <-c.calls }()
 		defer cancel()
 		said, err := do(limited)
 		done <- outcome{said, err}
-	})
+	}()
 	var o outcome
 	select {
 	case o = <-done:
@@ -190,5 +196,11 @@ func (c *claims) stats() ClaimStats {
 	return s
 }
 
-// wait returns when no call is under way.
-func (c *claims) wait() { c.group.Wait() }
+// close returns when no call is under way. No call begins after it: each asker decides
+// without the engine.
+func (c *claims) close() {
+	c.mu.Lock()
+	c.over = true
+	c.mu.Unlock()
+	c.group.Wait()
+}

@@ -46,7 +46,7 @@ func TestTheCircuitOpensAfterThreeFailuresAndDoubles(t *testing.T) {
 		if err != nil || c.stats().Open || errors.Is(fail(), errOpen) {
 			t.Errorf("an answer does not close it: %v", err)
 		}
-		c.wait()
+		c.close()
 	})
 }
 
@@ -80,7 +80,7 @@ func TestCallsThatWereUnderWayOpenTheCircuitOnce(t *testing.T) {
 		if all.Wait(); c.open != 4*firstOpen {
 			t.Errorf("it opens for %s the next time", c.open)
 		}
-		c.wait()
+		c.close()
 	})
 }
 
@@ -94,5 +94,45 @@ func TestAnAskerThatLeavesSaysNothingOfTheEngine(t *testing.T) {
 	if c.begin() != usual || c.stats().Failed != 0 {
 		t.Error("counted as failures of the engine")
 	}
-	c.wait()
+	c.group.Done()
+	c.close()
+}
+
+// TestNoCallBeginsWhileAFleetEnds: lookups in flight at a reload or at a stop still ask
+// the fleet that ends. Otherwise they call while it waits for the last call, which a
+// WaitGroup answers with a panic, or after it has closed its connections.
+func TestNoCallBeginsWhileAFleetEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClaims(time.Now)
+		last := make(chan struct{})
+		var all sync.WaitGroup
+		all.Go(func() {
+			_, err := c.call(t.Context(), time.Minute, func(context.Context) ([]string, error) { <-last; return nil, nil })
+			if err != nil {
+				t.Errorf("the call under way: %v", err)
+			}
+		})
+		synctest.Wait()
+		closed := make(chan struct{})
+		all.Go(func() { c.close(); close(closed) })
+		synctest.Wait()
+		late := func(when string) {
+			_, err := c.call(t.Context(), time.Minute, func(context.Context) ([]string, error) {
+				t.Errorf("%s a call asks the engine", when)
+				return nil, nil
+			})
+			if !errors.Is(err, errOpen) {
+				t.Errorf("%s a call ends with %v", when, err)
+			}
+		}
+		late("while the last one is awaited")
+		select {
+		case <-closed:
+			t.Error("a call under way is not awaited")
+		default:
+		}
+		close(last)
+		all.Wait()
+		late("afterwards")
+	})
 }

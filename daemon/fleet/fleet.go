@@ -104,7 +104,7 @@ func (f *Fleet) Run(ctx context.Context) {
 	all.Go(func() { f.confirm(ctx) })
 	f.sessions(ctx)
 	all.Wait()
-	f.claims.wait()
+	f.claims.close()
 	if e := f.engine.Load(); e != nil {
 		f.leave(e)
 		e.close()
