@@ -39,7 +39,7 @@ type Settings struct {
 func (s *Settings) Flags(flags *pflag.FlagSet) {
 	command.Path(flags, &s.Socket, "socket", "", "`path` of the daemon's socket (default --admin-socket, else $"+client.SocketVariable+", else "+protocol.DefaultSocket+")")
 	command.Path(flags, &s.AdminSocket, "admin-socket", "", "`path` of the admin socket (default --socket, else $"+AdminVariable+", else "+protocol.DefaultAdminSocket+")")
-	command.Duration(flags, &s.Timeout, "timeout", "", time.Millisecond, time.Hour, "time limit of one request (default 1s, for admin commands 10s)")
+	command.Duration(flags, &s.Timeout, "timeout", "", time.Millisecond, time.Hour, "time limit of one request (default 1s; for admin commands 10s, for top 2s, for logout 5s)")
 	flags.BoolVar(&s.JSON, "json", false, "print one JSON object instead of text")
 }
 
