@@ -24,7 +24,7 @@ type conn struct {
 	lines  *protocol.LineReader
 	out    []byte      // the request line; the next question reuses the buffer
 	tag    uint64      // of the latest question
-	idle   bool        // it was idle before this question, and the daemon may have closed it since
+	idle   bool        // it was idle before this question; false if it then broke in a reply
 	since  time.Time   // when it became idle
 	spent  bool        // it must not carry another question
 	detach func() bool // after it the end of the pool's context does not close nc
@@ -73,7 +73,8 @@ func (c *conn) ask(ctx context.Context, end time.Time, q *question) ([]byte, err
 	case errors.Is(err, protocol.ErrLineTooLong):
 		return nil, garbled("reply line is too long")
 	case err != nil:
-		return nil, &broken{cause: err, idle: c.idle && !errors.Is(err, io.ErrUnexpectedEOF)}
+		c.idle = c.idle && !errors.Is(err, io.ErrUnexpectedEOF)
+		return nil, broken(err)
 	case !mine:
 		return nil, untagged(line)
 	}

@@ -56,26 +56,13 @@ func (e *ReplyError) Error() string {
 // most 128 characters.
 func quoted(s string) string { return fmt.Sprintf("%+.128q", s) }
 
-// broken is the error of a connection that ended before the reply was complete.
-// The pool decides by it whether to ask again on another connection.
-type broken struct {
-	cause error
-	// idle: the connection was idle before this question and brought no byte of
-	// a reply. So ends a connection that the daemon closed while it was idle.
-	idle bool
-}
-
-func (b *broken) Error() string {
-	return fmt.Sprintf("neonauthd: %v: %v", ErrBroken, b.cause)
-}
-
-// Unwrap returns only the sentinel: a timeout or EOF inside says nothing about
-// the context of the call.
-func (b *broken) Unwrap() error { return ErrBroken }
-
 // errTooLong: the request is longer than the daemon reads. The name of a project
 // and the arguments of Ask can make it so long; the token of a lookup cannot.
 var errTooLong = fmt.Errorf("neonauthd: %w: the request has more than %d bytes: shorten its arguments or the name of the project",
 	protocol.ErrLineTooLong, protocol.MaxRequestLine)
+
+// broken wraps only the sentinel: a timeout or EOF in the cause says nothing
+// about the context of the call.
+func broken(cause error) error { return fmt.Errorf("neonauthd: %w: %s", ErrBroken, cause.Error()) }
 
 func garbled(what string) error { return fmt.Errorf("neonauthd: %w: %s", ErrGarbled, what) }

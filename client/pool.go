@@ -60,10 +60,10 @@ func (p *pool) ask(ctx context.Context, end time.Time, q *question) ([]byte, err
 		}
 		line, err := c.ask(ctx, end, q)
 		p.put(c)
-		switch b, ok := errors.AsType[*broken](err); {
-		case ok && p.open.Err() != nil:
+		switch dead := errors.Is(err, ErrBroken); {
+		case dead && p.open.Err() != nil:
 			return nil, errClosed()
-		case ok && b.idle && !again:
+		case dead && c.idle && !again: // the daemon has probably closed it while it was idle
 			p.dropIdle(time.Now()) // they are probably dead too, for example after a restart
 		default:
 			return line, err
