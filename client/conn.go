@@ -25,7 +25,7 @@ type conn struct {
 	out    []byte      // the request line; the next question reuses the buffer
 	tag    uint64      // of the latest question
 	idle   bool        // it was idle before this question; false if it then broke in a reply
-	since  time.Time   // when it became idle
+	expiry *time.Timer // closes it, if it is idle; runs anew from each time that it becomes idle
 	spent  bool        // it must not carry another question
 	detach func() bool // after it the end of the pool's context does not close nc
 }

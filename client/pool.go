@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -31,11 +32,10 @@ type pool struct {
 	open   context.Context    // its end closes all connections and ends the calls on them
 	shut   context.CancelFunc // ends open
 
-	mu      sync.Mutex
-	idle    []*conn // the one that has been idle longest first
-	sweeper *time.Timer
-	until   time.Time // no dial before this time
-	cause   error     // why the last dial failed
+	mu    sync.Mutex
+	idle  []*conn   // the one that has been idle longest first
+	until time.Time // no dial before this time
+	cause error     // why the last dial failed
 }
 
 func newPool(limit int, dial func(ctx context.Context) (net.Conn, error)) *pool {
@@ -64,7 +64,7 @@ func (p *pool) ask(ctx context.Context, end time.Time, q *question) ([]byte, err
 		case dead && p.open.Err() != nil:
 			return nil, errClosed()
 		case dead && c.idle && !again: // the daemon has probably closed it while it was idle
-			p.dropIdle(time.Now()) // they are probably dead too, for example after a restart
+			p.drop(func(*conn) bool { return true }) // the others are probably dead too, for example after a restart
 		default:
 			return line, err
 		}
@@ -101,7 +101,9 @@ func (p *pool) take(ctx context.Context, end time.Time) (*conn, error) {
 	nc, err := p.dial(ctx)
 	switch {
 	case err == nil:
-		return newConn(p.open, nc), nil
+		c := newConn(p.open, nc)
+		c.expiry = time.AfterFunc(idleTime, func() { p.drop(func(idle *conn) bool { return idle == c }) })
+		return c, nil
 	case p.open.Err() != nil:
 		return nil, errClosed()
 	case ctx.Err() != nil: // says nothing about the daemon
@@ -139,33 +141,20 @@ func (p *pool) put(c *conn) {
 		c.close()
 		return
 	}
-	c.since = time.Now()
 	p.idle = append(p.idle, c)
-	if p.sweeper == nil {
-		p.sweeper = time.AfterFunc(idleTime, p.sweep)
-	}
+	c.expiry.Reset(idleTime)
 }
 
-// sweep closes the connections that have been idle for idleTime. Its timer runs
-// only while there are idle connections.
-func (p *pool) sweep() {
-	p.dropIdle(time.Now().Add(-idleTime))
+// drop closes the idle connections for which which is true.
+func (p *pool) drop(which func(c *conn) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sweeper = nil
-	if len(p.idle) > 0 {
-		p.sweeper = time.AfterFunc(idleTime-time.Since(p.idle[0].since), p.sweep)
+	for _, c := range p.idle {
+		if which(c) {
+			c.close()
+		}
 	}
-}
-
-// dropIdle closes the connections that became idle at that time or earlier.
-func (p *pool) dropIdle(since time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for len(p.idle) > 0 && !p.idle[0].since.After(since) {
-		p.idle[0].close()
-		p.idle = p.idle[1:]
-	}
+	p.idle = slices.DeleteFunc(p.idle, which)
 }
 
 func errClosed() error { return fmt.Errorf("neonauthd: %w", ErrClosed) }
