@@ -16,10 +16,7 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 		return Rejected{Reason: protocol.ReasonMalformed}
 	}
 	c.init()
-	q := question{verb: verb, token: token, wishes: wishesOf(c.Project, opts), seed: c.seed}
-	if verb == protocol.VERIFY { // VERIFY takes neither of the two
-		q.wishes.maxAge, q.wishes.fallback = -1, false
-	}
+	q := question{verb: verb, token: token, wishes: wishesOf(verb, c.Project, opts), seed: c.seed}
 	if c.keeper == nil || !c.keeper.memory.up.Load() || ctx.Err() != nil { // nothing is kept, or the caller has given up
 		answer, _ := c.askAbout(ctx, &q)
 		if a, ok := answer.(Accepted); ok && c.keeper != nil && a.TTL > 0 {
@@ -27,8 +24,8 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 		}
 		return answer
 	}
-	of, maxAge := keyOf(&q), q.wishes.maxAge
-	if q.wishes.heard >= 0 {
+	of, maxAge := keyOf(&q), q.wishes.maxAge()
+	if q.wishes.heard() >= 0 {
 		maxAge = 0 // no kept answer says that the fleet is heard now
 	}
 	answer, aging := c.keeper.recall(&of, maxAge)
@@ -49,7 +46,7 @@ func (c *Client) learn(ctx context.Context, of key, q question) Answer {
 	answer, g := c.askAbout(ctx, &q)
 	if isBadRequest(answer) { // perhaps an older daemon, which does not know keep=1
 		q.keep = false
-		q.wishes.deadline = max(c.limit(&q)-time.Since(begun), 1) // both questions are one call
+		q.wishes[optDeadline] = Deadline(max(c.limit(&q)-time.Since(begun), 1)) // both questions are one call
 		answer, g = c.askAbout(ctx, &q)
 		if !isBadRequest(answer) {
 			c.keeper.refused()
@@ -97,5 +94,5 @@ func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
 
 // limit returns how long the question may take.
 func (c *Client) limit(q *question) time.Duration {
-	return cmp.Or(max(q.wishes.deadline, 0), max(c.Timeout, 0), DefaultTimeout)
+	return cmp.Or(max(q.wishes.deadline(), 0), max(c.Timeout, 0), DefaultTimeout)
 }

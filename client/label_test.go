@@ -17,7 +17,7 @@ import (
 func TestALabelTellsAskersApartAndNothingElse(t *testing.T) {
 	seed, other := maphash.MakeSeed(), maphash.MakeSeed()
 	line := func(seed maphash.Seed, asker string) string {
-		q := question{verb: protocol.VERIFY, token: "a.b.c", seed: seed, wishes: wishesOf("", []Option{OnBehalfOf(asker)})}
+		q := question{verb: protocol.VERIFY, token: "a.b.c", seed: seed, wishes: wishesOf(protocol.VERIFY, "", []Option{OnBehalfOf(asker)})}
 		return string(q.append(nil, 1, time.Second))
 	}
 	if strings.Contains(line(seed, ""), "for=") {

@@ -57,10 +57,10 @@ type key [sha256.Size]byte
 func keyOf(q *question) key {
 	var room [1024]byte // on the stack; most tokens fit
 	words := append(room[:0], q.verb...)
-	if q.wishes.fallback {
+	if q.wishes.fallback() {
 		words = append(words, '+')
 	}
-	words = append(append(words, ' '), q.wishes.project...)
+	words = append(append(words, ' '), q.wishes.project()...)
 	return sha256.Sum256(append(append(words, ' '), q.token...))
 }
 

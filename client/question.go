@@ -28,8 +28,8 @@ func (q *question) append(dst []byte, tag uint64, left time.Duration) []byte {
 	dst = strconv.AppendUint(dst, tag, 10)
 	dst = append(dst, ' ')
 	dst = append(dst, q.verb...)
-	if q.wishes.project != "" {
-		dst = protocol.AppendField(dst, protocol.FieldProject, q.wishes.project)
+	if project := q.wishes.project(); project != "" {
+		dst = protocol.AppendField(dst, protocol.FieldProject, project)
 	}
 	if q.token != "" {
 		dst = q.appendWishes(dst, left)
@@ -49,18 +49,18 @@ func (q *question) append(dst []byte, tag uint64, left time.Duration) []byte {
 
 func (q *question) appendWishes(dst []byte, left time.Duration) []byte {
 	w := &q.wishes
-	if w.maxAge >= 0 {
-		dst = protocol.AppendInt(dst, protocol.FieldMaxAge, int64(w.maxAge/time.Second))
+	if w.maxAge() >= 0 {
+		dst = protocol.AppendInt(dst, protocol.FieldMaxAge, int64(w.maxAge()/time.Second))
 	}
 	dst = protocol.AppendInt(dst, protocol.FieldDeadline, daemonShare(left))
-	if w.fallback {
+	if w.fallback() {
 		dst = protocol.AppendField(dst, protocol.FieldFallback, protocol.LevelClaims)
 	}
-	if w.heard >= 0 {
-		dst = protocol.AppendInt(dst, protocol.FieldHeard, int64(w.heard/time.Second))
+	if w.heard() >= 0 {
+		dst = protocol.AppendInt(dst, protocol.FieldHeard, int64(w.heard()/time.Second))
 	}
-	if w.asker != "" {
-		dst = protocol.AppendField(dst, protocol.FieldFor, label(q.seed, w.asker))
+	if asker := w[optOnBehalfOf].text; asker != "" {
+		dst = protocol.AppendField(dst, protocol.FieldFor, label(q.seed, asker))
 	}
 	if q.keep {
 		dst = protocol.AppendInt(dst, protocol.FieldKeep, 1)
@@ -113,6 +113,7 @@ const (
 	optDeadline
 	optFallbackClaims
 	optOnBehalfOf
+	optionKinds // how many there are
 )
 
 // WithProject says that the token belongs to the named project, instead of
@@ -166,35 +167,22 @@ func FallbackClaims() Option { return Option{kind: optFallbackClaims} }
 // this option answers Unknown with the code bad-request.
 func OnBehalfOf(asker string) Option { return Option{kind: optOnBehalfOf, text: asker} }
 
-// wishes are the options of one lookup together; the last option of a kind
-// wins.
-type wishes struct {
-	project  string
-	maxAge   time.Duration // negative: not asked for
-	heard    time.Duration // negative: not asked for
-	deadline time.Duration // 0: the client's own
-	fallback bool
-	asker    string // the text of OnBehalfOf; "": the program asks for itself
-}
+// wishes are the options of one lookup, one of each kind. An option that was
+// not given is the zero value, or has a negative span if 0 is a value too.
+type wishes [optionKinds]Option
 
-func wishesOf(project string, opts []Option) wishes {
-	w := wishes{project: project, maxAge: -1, heard: -1}
+func wishesOf(verb protocol.Verb, project string, opts []Option) wishes {
+	w := wishes{optProject: WithProject(project), optMaxAge: {span: -1}, optHeard: {span: -1}}
 	for _, o := range opts {
-		switch o.kind {
-		case optNothing:
-		case optProject:
-			w.project = o.text
-		case optMaxAge:
-			w.maxAge = o.span
-		case optHeard:
-			w.heard = o.span
-		case optDeadline:
-			w.deadline = o.span
-		case optFallbackClaims:
-			w.fallback = true
-		case optOnBehalfOf:
-			w.asker = o.text
+		if verb == protocol.PROFILE || !o.OnlyForProfile() {
+			w[o.kind] = o // the last one of a kind wins
 		}
 	}
 	return w
 }
+
+func (w *wishes) project() string         { return w[optProject].text }
+func (w *wishes) maxAge() time.Duration   { return w[optMaxAge].span } // negative: not asked for
+func (w *wishes) heard() time.Duration    { return w[optHeard].span }  // negative: not asked for
+func (w *wishes) deadline() time.Duration { return w[optDeadline].span }
+func (w *wishes) fallback() bool          { return w[optFallbackClaims].kind != optNothing }

@@ -23,7 +23,7 @@ func answerTo(q *question, line []byte) (Answer, grant) {
 	case protocol.NO:
 		return Rejected{Reason: protocol.Reason(r.Word)}, grant{}
 	default:
-		return unknown(replyError(&r, q.wishes.project, q.token)), grant{}
+		return unknown(replyError(&r, q.wishes.project(), q.token)), grant{}
 	}
 }
 
@@ -84,9 +84,9 @@ func accepted(q *question, r *protocol.Reply) Answer {
 		return Unknown{Err: garbled("no JSON object")}
 	case !levelFits(q, a.Level):
 		return Unknown{Err: garbled("level was not asked for")}
-	case q.wishes.project != "" && a.Project != q.wishes.project:
+	case q.wishes.project() != "" && a.Project != q.wishes.project():
 		return Unknown{Err: garbled("project was not asked for")}
-	case q.wishes.heard >= 0 && a.Heard > q.wishes.heard:
+	case q.wishes.heard() >= 0 && a.Heard > q.wishes.heard():
 		return Unknown{Err: garbled("the fleet was heard longer ago than asked for")}
 	case !time.Now().Before(a.Expires): // it was true when the daemon wrote it, and is too late now
 		return Unknown{Err: garbled("the token ended before the answer came")}
@@ -102,7 +102,7 @@ func accepted(q *question, r *protocol.Reply) Answer {
 // would put a profile where claims are expected.
 func levelFits(q *question, l Level) bool {
 	if q.verb == protocol.PROFILE {
-		return l == LevelProfile || l == LevelClaims && q.wishes.fallback
+		return l == LevelProfile || l == LevelClaims && q.wishes.fallback()
 	}
 	return l == LevelClaims
 }

@@ -87,7 +87,7 @@ func (c *Client) AskWith(ctx context.Context, verb protocol.Verb, fields *protoc
 	q := question{verb: verb, fields: fields, args: args}
 	switch verb {
 	case protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE, protocol.UNREVOKE, protocol.PURGE, protocol.REVOCATIONS, protocol.LOGOUT:
-		q.wishes.project = c.Project
+		q.wishes[optProject] = WithProject(c.Project)
 	default: // the other verbs take no project
 	}
 	line, err := c.ask(ctx, &q)
@@ -100,7 +100,7 @@ func (c *Client) AskWith(ctx context.Context, verb protocol.Verb, fields *protoc
 	}
 	if r.Status == protocol.ERR {
 		// Before another argument stands the kind, such as "token": a word that the daemon's texts have too.
-		return nil, replyError(r, q.wishes.project, args[max(0, len(args)-1):]...)
+		return nil, replyError(r, q.wishes.project(), args[max(0, len(args)-1):]...)
 	}
 	return r, nil
 }
