@@ -1,8 +1,6 @@
 package client
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"hash/maphash"
 	"strconv"
 	"time"
@@ -60,20 +58,14 @@ func (q *question) appendWishes(dst []byte, left time.Duration) []byte {
 		dst = protocol.AppendInt(dst, protocol.FieldHeard, int64(w.heard()/time.Second))
 	}
 	if asker := w[optOnBehalfOf].text; asker != "" {
-		dst = protocol.AppendField(dst, protocol.FieldFor, label(q.seed, asker))
+		// Different texts have different labels, and a label says nothing about its text.
+		label := strconv.FormatUint(maphash.String(q.seed, asker), 36)
+		dst = protocol.AppendField(dst, protocol.FieldFor, label)
 	}
 	if q.keep {
 		dst = protocol.AppendInt(dst, protocol.FieldKeep, 1)
 	}
 	return dst
-}
-
-// label returns a random-looking word for the text of OnBehalfOf: different
-// texts have different labels, and a label says nothing about its text.
-func label(seed maphash.Seed, asker string) string {
-	var sum [8]byte
-	binary.LittleEndian.PutUint64(sum[:], maphash.String(seed, asker))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // daemonShare returns how much of the time left the daemon may use, in
