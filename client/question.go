@@ -12,11 +12,10 @@ import (
 type question struct {
 	verb   protocol.Verb
 	wishes wishes
-	token  string           // for a lookup
-	seed   maphash.Seed     // for the label of OnBehalfOf
-	keep   bool             // the answer is to be kept: sends keep=1
-	fields *protocol.Fields // they go before args; nil: none
-	args   []string         // for any other verb; each is one valid word
+	token  string       // for a lookup
+	seed   maphash.Seed // for the label of OnBehalfOf
+	keep   bool         // the answer is to be kept: sends keep=1
+	words  []byte       // for any other verb: its fields and arguments, a space before each
 }
 
 // append appends the request line with the given tag; left is the time until
@@ -34,15 +33,7 @@ func (q *question) append(dst []byte, tag uint64, left time.Duration) []byte {
 		dst = append(dst, ' ')
 		dst = append(dst, q.token...)
 	}
-	for i := 0; q.fields != nil && i < q.fields.Len(); i++ {
-		name, value := q.fields.At(i)
-		dst = append(append(append(append(dst, ' '), name...), '='), value...)
-	}
-	for _, a := range q.args {
-		dst = append(dst, ' ')
-		dst = append(dst, a...)
-	}
-	return append(dst, '\n')
+	return append(append(dst, q.words...), '\n')
 }
 
 func (q *question) appendWishes(dst []byte, left time.Duration) []byte {

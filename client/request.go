@@ -62,33 +62,35 @@ func (c *Client) Hello(ctx context.Context) (Daemon, error) {
 // An ERR reply is returned as an error, a *ReplyError. A NO reply is returned
 // as a reply: see its Status. The caller may keep the reply.
 func (c *Client) Ask(ctx context.Context, verb protocol.Verb, args ...string) (*protocol.Reply, error) {
-	return c.AskWith(ctx, verb, &protocol.Fields{}, args...)
+	return c.AskWith(ctx, verb, nil, args...)
 }
 
-// AskWith is Ask with more fields. They go before the arguments, beside the
-// Client's Project.
+// AskWith is Ask with more fields; nil: none. They go before the arguments,
+// beside the Client's Project.
 func (c *Client) AskWith(ctx context.Context, verb protocol.Verb, fields *protocol.Fields, args ...string) (*protocol.Reply, error) {
 	if len(args) > protocol.MaxArguments {
 		return nil, fmt.Errorf("neonauthd: %d arguments, more than %d", len(args), protocol.MaxArguments)
 	}
+	q := question{verb: verb}
 	switch verb {
 	case protocol.VERIFY, protocol.PROFILE:
 		return nil, errors.New("neonauthd: Ask is not for lookups: use Verify or Profile")
 	case protocol.WATCH, protocol.SEEN, protocol.QUIT: // the next question on the connection would get no reply of its own
 		return nil, fmt.Errorf("neonauthd: Ask does not send %s: the Client opens and ends its connections and watches itself", verb)
-	default:
+	case protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE, protocol.UNREVOKE, protocol.PURGE, protocol.REVOCATIONS, protocol.LOGOUT:
+		q.wishes[optProject] = WithProject(c.Project)
+	default: // the other verbs take no project
+	}
+	for i := 0; fields != nil && i < fields.Len(); i++ {
+		name, value := fields.At(i)
+		q.words = fmt.Appendf(q.words, " %s=%s", name, value)
 	}
 	for i, a := range args {
 		first := "X"[:min(i, 1)] // only the first argument could be taken for a field
 		if a == "" || !protocol.ValidWord([]byte(first+a)) {
 			return nil, fmt.Errorf("neonauthd: argument %d cannot stand on a request line", i+1)
 		}
-	}
-	q := question{verb: verb, fields: fields, args: args}
-	switch verb {
-	case protocol.KEYS, protocol.EXPLAIN, protocol.REVOKE, protocol.UNREVOKE, protocol.PURGE, protocol.REVOCATIONS, protocol.LOGOUT:
-		q.wishes[optProject] = WithProject(c.Project)
-	default: // the other verbs take no project
+		q.words = append(append(q.words, ' '), a...)
 	}
 	line, err := c.ask(ctx, &q)
 	if err != nil {
