@@ -42,11 +42,10 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 // learn asks the daemon, and keeps the answer if it may be kept.
 func (c *Client) learn(ctx context.Context, of key, q question) Answer {
 	q.keep = true
-	sent, begun := c.keeper.clock(), time.Now()
+	sent := c.keeper.clock()
 	answer, g := c.askAbout(ctx, &q)
 	if isBadRequest(answer) { // perhaps an older daemon, which does not know keep=1
 		q.keep = false
-		q.wishes[optDeadline] = Deadline(max(c.limit(&q)-time.Since(begun), 1)) // both questions are one call
 		answer, g = c.askAbout(ctx, &q)
 		if !isBadRequest(answer) {
 			c.keeper.refused()
@@ -74,11 +73,14 @@ func (c *Client) askAbout(ctx context.Context, q *question) (Answer, grant) {
 }
 
 // ask returns the reply line to a question, without its tag. Its errors are
-// ready to be returned to callers.
+// ready to be returned to callers. A question that is asked again must be
+// answered in the time of the first call.
 func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
 	c.init()
-	start := time.Now()
-	end := start.Add(c.limit(q))
+	if q.begun.IsZero() {
+		q.begun = time.Now()
+	}
+	end := q.begun.Add(cmp.Or(max(q.wishes.deadline(), 0), max(c.Timeout, 0), DefaultTimeout))
 	if earlier, ok := ctx.Deadline(); ok && earlier.Before(end) {
 		end = earlier
 	}
@@ -87,12 +89,7 @@ func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
 	case errors.Is(err, context.Canceled):
 		return nil, fmt.Errorf("neonauthd: given up by the caller: %w", context.Canceled)
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("neonauthd: no answer within %s: %w", time.Since(start).Round(time.Millisecond), context.DeadlineExceeded)
+		return nil, fmt.Errorf("neonauthd: no answer within %s: %w", time.Since(q.begun).Round(time.Millisecond), context.DeadlineExceeded)
 	}
 	return line, err
-}
-
-// limit returns how long the question may take.
-func (c *Client) limit(q *question) time.Duration {
-	return cmp.Or(max(q.wishes.deadline(), 0), max(c.Timeout, 0), DefaultTimeout)
 }

@@ -15,6 +15,7 @@ type question struct {
 	token  string       // for a lookup
 	seed   maphash.Seed // for the label of OnBehalfOf
 	keep   bool         // the answer is to be kept: sends keep=1
+	begun  time.Time    // when it was asked first
 	words  []byte       // for any other verb: its fields and arguments, a space before each
 }
 
