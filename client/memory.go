@@ -78,9 +78,9 @@ func (e *entry) places() int {
 	return 1 + (overhead+len(e.answer.JSON)+len(e.answer.payload)+len(e.answer.Subject)+len(e.answer.Project)+8*len(e.handles))/bytesPerAnswer
 }
 
-// depends reports whether the answer depends on one of these handles.
-func (e *entry) depends(on []protocol.Handle) bool {
-	return slices.ContainsFunc(e.handles, func(h protocol.Handle) bool { return slices.Contains(on, h) })
+// endedBy reports whether the event has ended the answer.
+func (e *entry) endedBy(past event) bool {
+	return past.handles == nil || slices.ContainsFunc(e.handles, func(h protocol.Handle) bool { return slices.Contains(past.handles, h) })
 }
 
 // serves reports whether the entry answers a question at that instant. The
@@ -124,17 +124,16 @@ type memory struct {
 
 	run    protocol.Run
 	rev    int64         // the last revision that the watch has reported
-	floor  int64         // events holds every event after this revision
-	events []event       // the latest last
+	events []event       // the latest last; the first one stands for all before it
 	owed   bool          // the last SEEN or WATCH is not answered yet
 	asked  time.Duration // when the last SEEN or WATCH was sent
 	until  time.Duration // end of the lease
 }
 
-// event is a line of the watch that named handles.
+// event is a line of the watch that said what to forget.
 type event struct {
 	rev     int64
-	handles []protocol.Handle
+	handles []protocol.Handle // nil: everything
 }
 
 // recall returns the entry that answers the question, nil if there is none.
@@ -176,8 +175,8 @@ func (m *memory) moveUp(k key, e *entry) {
 func (m *memory) keep(k key, e *entry, rev protocol.Revision) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	ended := func(past event) bool { return past.rev > rev.N && e.depends(past.handles) }
-	if m.up.Load() && rev.Run == m.run && rev.N >= m.floor && !slices.ContainsFunc(m.events, ended) {
+	ended := func(past event) bool { return past.rev > rev.N && e.endedBy(past) }
+	if m.up.Load() && rev.Run == m.run && !slices.ContainsFunc(m.events, ended) {
 		m.putLocked(k, e)
 	}
 }
@@ -212,32 +211,27 @@ func (m *memory) dropLocked(k key) {
 	delete(m.old, k)
 }
 
-// forget drops the entries that depend on one of the handles, or all entries if
-// all is set. From then on, keep refuses answers that were decided before.
-// forget reports whether the revision is higher than the last one, as it must
-// be.
-func (m *memory) forget(rev int64, handles []protocol.Handle, all bool) bool {
+// forget drops the entries that the event has ended. From then on, keep refuses
+// such answers if they were decided before. forget reports whether the revision
+// is higher than the last one, as it must be.
+func (m *memory) forget(now event) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if rev <= m.rev {
+	if now.rev <= m.rev {
 		return false
 	}
-	m.rev = rev
-	if all {
-		m.young, m.old, m.taken = nil, nil, 0
-		m.floor, m.events = rev, nil
-		return true
-	}
+	m.rev = now.rev
 	for _, generation := range []map[key]*entry{m.young, m.old} {
 		for k, e := range generation {
-			if e.depends(handles) {
+			if e.endedBy(now) {
 				m.dropLocked(k)
 			}
 		}
 	}
-	m.events = append(m.events, event{rev, handles})
-	if len(m.events) > maxEvents {
-		m.floor, m.events = m.events[0].rev, m.events[1:]
+	m.events = append(m.events, now)
+	if len(m.events) > 1+maxEvents {
+		m.events = m.events[1:]
+		m.events[0].handles = nil
 	}
 	return true
 }
@@ -261,7 +255,7 @@ func (m *memory) grant(rev protocol.Revision, lease time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.up.Load() {
-		m.run, m.rev, m.floor, m.events = rev.Run, rev.N, rev.N, nil
+		m.run, m.rev, m.events = rev.Run, rev.N, []event{{rev: rev.N}}
 		m.up.Store(true)
 	}
 	if !m.owed || rev.N != m.rev {

@@ -119,8 +119,8 @@ func TestWhatIsUsedStays(t *testing.T) {
 // TestForgettingReachesBothGenerations, whichever of them an answer is in.
 func TestForgettingReachesBothGenerations(t *testing.T) {
 	for name, forget := range map[string]func(m *memory) bool{
-		"by a handle": func(m *memory) bool { return m.forget(1, []protocol.Handle{9, 2, 8}, false) },
-		"all":         func(m *memory) bool { return m.forget(1, nil, true) },
+		"by a handle": func(m *memory) bool { return m.forget(event{1, []protocol.Handle{9, 2, 8}}) },
+		"all":         func(m *memory) bool { return m.forget(event{1, nil}) },
 		"at the end":  func(m *memory) bool { m.end(); return true },
 	} {
 		m := leased(3)
@@ -147,7 +147,7 @@ func TestWhatIsForgottenBeforeItMovesUpStaysForgotten(t *testing.T) {
 	if m.old[keyNamed(0)] != e {
 		t.Fatal("the first is not old")
 	}
-	m.forget(1, []protocol.Handle{1}, false)
+	m.forget(event{1, []protocol.Handle{1}})
 	m.moveUp(keyNamed(0), e)
 	if got := m.kept(2); !slices.Equal(got, []int{1}) {
 		t.Errorf("it keeps %v", got)
@@ -161,11 +161,11 @@ func TestEventsAreRememberedUpToTheirLimit(t *testing.T) {
 	for _, events := range []int{maxEvents - 1, maxEvents, maxEvents + 1} {
 		m := leased(1000)
 		for n := range events {
-			if !m.forget(int64(n+1), []protocol.Handle{protocol.Handle(n + 1)}, false) {
+			if !m.forget(event{int64(n + 1), []protocol.Handle{protocol.Handle(n + 1)}}) {
 				t.Fatal("the revision does not rise")
 			}
 		}
-		if len(m.events) > maxEvents {
+		if len(m.events) > 1+maxEvents {
 			t.Errorf("%d events are remembered", len(m.events))
 		}
 		for rev := range int64(events + 1) {

@@ -153,11 +153,8 @@ func (w *watch) granted(rev protocol.Revision, raw []byte) bool {
 
 func (w *watch) forgotten(rev int64, raw []byte) bool {
 	w.untold = true
-	if string(raw) == protocol.ForgetAll {
-		return w.memory.forget(rev, nil, true)
-	}
-	handles, err := protocol.ParseHandles(nil, raw, protocol.MaxForget)
-	return err == nil && w.memory.forget(rev, handles, false)
+	handles, err := protocol.ParseHandles(nil, raw, protocol.MaxForget) // nil with an error
+	return (err == nil || string(raw) == protocol.ForgetAll) && w.memory.forget(event{rev, handles})
 }
 
 // quit tells the daemon that nothing is kept any more, so that it need not
