@@ -101,7 +101,7 @@ func (k *keeper) refresh(e *entry, ask func(ctx context.Context)) {
 
 // openWatch opens a watch soon, unless one is open or must not be opened yet.
 func (k *keeper) openWatch() {
-	k.memory.misses.Add(1)
+	k.memory.used.Store(true)
 	if int64(k.clock().mono) < k.until.Load() || k.watching.Swap(true) {
 		return
 	}

@@ -114,9 +114,10 @@ func (e *entry) at(now instant) Accepted {
 // used moves up into the young one. So an entry that is not used for a whole
 // generation is dropped.
 type memory struct {
-	most         int          // places of a generation
-	hits, misses atomic.Int64 // hits: lookups answered from memory since the last SEEN; misses: all other lookups
-	up           atomic.Bool  // the daemon has granted a watch; changed only under mu
+	most int          // places of a generation
+	used atomic.Bool  // there was a lookup since the watch looked last
+	hits atomic.Int64 // lookups answered from memory since the last SEEN
+	up   atomic.Bool  // the daemon has granted a watch; changed only under mu
 
 	mu         sync.RWMutex
 	young, old map[key]*entry
@@ -139,6 +140,7 @@ type event struct {
 // recall returns the entry that answers the question, nil if there is none.
 // renew says that the next SEEN is due.
 func (m *memory) recall(k *key, now instant, maxAge time.Duration) (e *entry, renew bool) {
+	m.used.Store(true)
 	m.mu.RLock()
 	e, young := m.young[*k]
 	if !young {
@@ -150,7 +152,6 @@ func (m *memory) recall(k *key, now instant, maxAge time.Duration) (e *entry, re
 	renew = m.up.Load() && !m.owed && now.mono-m.asked >= renewAfter
 	m.mu.RUnlock()
 	if e == nil {
-		m.misses.Add(1)
 		return nil, renew
 	}
 	m.hits.Add(1)

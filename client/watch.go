@@ -33,8 +33,6 @@ type watch struct {
 	up     bool      // the daemon has granted the watch
 	rev    int64     // the last revision that the daemon has reported
 	untold bool      // an event came that no SEEN has confirmed yet
-	told   int64     // hits that SEEN lines have reported
-	asked  int64     // number of lookups at the last check
 	look   time.Time // the time of the next check for lookups
 
 	renew atomic.Bool // a lookup wants the lease extended
@@ -52,26 +50,35 @@ func (w *watch) want(what *atomic.Bool) {
 // run serves the watch until it ends, and returns why it ended.
 func (w *watch) run() error {
 	w.lines = protocol.NewLineReader(w.nc, protocol.MaxWatchLine)
-	w.asked, w.look = w.lookups(), time.Now().Add(idleTime)
+	w.look = time.Now().Add(idleTime)
+	w.memory.used.Store(false)
 	w.memory.ask(w.clock())
-	err := w.write([]byte(protocol.WATCH))
-	for err == nil {
-		if err = w.tell(); err != nil {
-			break
+	if err := w.write([]byte(protocol.WATCH)); err != nil {
+		return err
+	}
+	for {
+		if err := w.tell(); err != nil {
+			return err
 		}
-		var line []byte
-		if line, err = w.lines.ReadLine(); err == nil {
+		line, err := w.lines.ReadLine()
+		if err == nil {
 			err = w.heard(line)
-		} else if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = w.endIfUnused()
+		}
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
 		}
 	}
-	return err
 }
 
 // tell sends a SEEN if one is due. If several lines came together, it sends one
 // SEEN for all of them.
 func (w *watch) tell() error {
+	if now := time.Now(); !now.Before(w.look) {
+		if !w.memory.used.Swap(false) {
+			return errUnused
+		}
+		w.look = now.Add(idleWatch)
+	}
 	_ = w.nc.SetReadDeadline(w.look) // before the flags are read: a later want must be able to move the deadline
 	switch {
 	case w.end.Load():
@@ -86,32 +93,14 @@ func (w *watch) tell() error {
 }
 
 func (w *watch) seen() []byte {
-	hits := w.memory.hits.Swap(0)
-	w.told += hits
-	return protocol.AppendInt(protocol.AppendInt([]byte(protocol.SEEN), protocol.FieldRev, w.rev), protocol.FieldHits, hits)
+	line := protocol.AppendInt([]byte(protocol.SEEN), protocol.FieldRev, w.rev)
+	return protocol.AppendInt(line, protocol.FieldHits, w.memory.hits.Swap(0))
 }
 
 func (w *watch) write(line []byte) error {
 	_ = w.nc.SetWriteDeadline(time.Now().Add(renewAfter))
 	_, err := w.nc.Write(append(line, '\n'))
 	return err
-}
-
-// endIfUnused ends the watch if there was no lookup since the last check.
-func (w *watch) endIfUnused() error {
-	if time.Now().Before(w.look) {
-		return nil // want interrupted the read
-	}
-	before := w.asked
-	w.asked, w.look = w.lookups(), time.Now().Add(idleWatch)
-	if w.asked == before {
-		return errUnused
-	}
-	return nil
-}
-
-func (w *watch) lookups() int64 {
-	return w.told + w.memory.hits.Load() + w.memory.misses.Load()
 }
 
 // heard handles a line of the daemon.
