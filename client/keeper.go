@@ -123,22 +123,13 @@ func (k *keeper) start(run func()) {
 
 // keepWatch opens a watch and returns when it has ended.
 func (k *keeper) keepWatch() {
-	switch err := k.watchOnce(); {
-	case errors.Is(err, errNoVerb):
-		k.pause(oldDaemonPause)
-	case !errors.Is(err, errUnused):
-		k.pause(watchPause)
-	}
-	k.watching.Store(false)
-}
-
-// watchOnce opens a watch and says why it has ended.
-func (k *keeper) watchOnce() error {
+	defer k.watching.Store(false)
 	ctx, cancel := context.WithTimeout(k.open, watchPause)
 	defer cancel()
 	nc, err := k.dial(ctx)
 	if err != nil {
-		return err
+		k.pause(watchPause)
+		return
 	}
 	defer nc.Close()
 	w := &watch{nc: nc, memory: &k.memory, clock: k.clock}
@@ -149,10 +140,14 @@ func (k *keeper) watchOnce() error {
 	err = w.run()
 	k.memory.end() // before anything else: no answer may be served without a watch
 	k.watch.Store(nil)
-	if w.up && errors.Is(err, errUnused) {
+	switch {
+	case errors.Is(err, errUnused):
 		w.quit()
+	case errors.Is(err, errNoVerb):
+		k.pause(oldDaemonPause)
+	default:
+		k.pause(watchPause)
 	}
-	return err
 }
 
 // refused ends the watch: the daemon does not know keep=1, so nothing can be

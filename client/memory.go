@@ -124,7 +124,7 @@ type memory struct {
 	taken      int // places of the young generation
 
 	run    protocol.Run
-	rev    int64         // the last revision that the watch has reported
+	rev    int64         // the last revision that the watch has reported; the watch, which alone changes it, reads it without mu
 	events []event       // the latest last; the first one stands for all before it
 	owed   bool          // the last SEEN or WATCH is not answered yet
 	asked  time.Duration // when the last SEEN or WATCH was sent

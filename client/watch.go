@@ -30,8 +30,6 @@ type watch struct {
 	memory *memory
 	clock  func() instant
 
-	up     bool      // the daemon has granted the watch
-	rev    int64     // the last revision that the daemon has reported
 	untold bool      // an event came that no SEEN has confirmed yet
 	look   time.Time // the time of the next check for lookups
 
@@ -93,7 +91,7 @@ func (w *watch) tell() error {
 }
 
 func (w *watch) seen() []byte {
-	line := protocol.AppendInt([]byte(protocol.SEEN), protocol.FieldRev, w.rev)
+	line := protocol.AppendInt([]byte(protocol.SEEN), protocol.FieldRev, w.memory.rev)
 	return protocol.AppendInt(line, protocol.FieldHits, w.memory.hits.Swap(0))
 }
 
@@ -112,13 +110,12 @@ func (w *watch) heard(line []byte) error {
 	forget, event := r.Fields.Get(protocol.FieldForget)
 	lease, granted := r.Fields.Get(protocol.FieldLease)
 	rev, err := w.revision(&r)
-	switch {
-	case r.Status == protocol.ERR && !w.up && protocol.Code(r.Word) == protocol.CodeUnknownVerb:
+	switch up := w.memory.up.Load(); {
+	case r.Status == protocol.ERR && !up && protocol.Code(r.Word) == protocol.CodeUnknownVerb:
 		return errNoVerb
 	case r.Status != protocol.OK || len(r.Rest) > 0 || err != nil || event == granted:
 		return errNoLine
-	case granted && w.granted(rev, lease), event && w.up && w.forgotten(rev.N, forget):
-		w.rev = rev.N
+	case granted && w.granted(rev, lease), event && up && w.forgotten(rev.N, forget):
 		return nil
 	}
 	return errNoLine
@@ -127,7 +124,7 @@ func (w *watch) heard(line []byte) error {
 // revision reads the revision of the line. The first line names the run too.
 func (w *watch) revision(r *protocol.Reply) (rev protocol.Revision, err error) {
 	raw, _ := r.Fields.Get(protocol.FieldRev)
-	if !w.up {
+	if !w.memory.up.Load() {
 		return protocol.ParseRevision(raw)
 	}
 	rev.N, err = protocol.Int(raw)
@@ -136,8 +133,7 @@ func (w *watch) revision(r *protocol.Reply) (rev protocol.Revision, err error) {
 
 func (w *watch) granted(rev protocol.Revision, raw []byte) bool {
 	lease, err := protocol.Int(raw)
-	w.up = err == nil && lease > 0 && lease <= protocol.MaxLease && w.memory.grant(rev, time.Duration(lease)*time.Millisecond)
-	return w.up
+	return err == nil && lease > 0 && lease <= protocol.MaxLease && w.memory.grant(rev, time.Duration(lease)*time.Millisecond)
 }
 
 func (w *watch) forgotten(rev int64, raw []byte) bool {
