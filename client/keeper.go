@@ -41,7 +41,7 @@ type keeper struct {
 	shut   context.CancelFunc // ends open
 	watch  atomic.Pointer[watch]
 
-	until     atomic.Int64  // no new watch is opened before, by the monotonic clock
+	until     atomic.Int64  // there is no watch before, by the monotonic clock
 	watching  atomic.Bool   // a watch is open or is being opened
 	refreshes chan struct{} // an element for each background lookup
 
@@ -60,8 +60,8 @@ func newKeeper(answers int, dial func(ctx context.Context) (net.Conn, error)) *k
 func (k *keeper) recall(of *key, maxAge time.Duration) (answer Answer, aging *entry) {
 	now := k.clock()
 	e, renew := k.memory.recall(of, now, maxAge)
-	if w := k.watch.Load(); renew && w != nil {
-		w.want(&w.renew)
+	if w := k.watch.Load(); renew && w != nil && !w.renew.Swap(true) {
+		w.wake()
 	}
 	if e == nil {
 		return nil, nil
@@ -102,13 +102,15 @@ func (k *keeper) refresh(e *entry, ask func(ctx context.Context)) {
 // openWatch opens a watch soon, unless one is open or must not be opened yet.
 func (k *keeper) openWatch() {
 	k.memory.used.Store(true)
-	if int64(k.clock().mono) < k.until.Load() || k.watching.Swap(true) {
-		return
+	if !k.barred() && !k.watching.Swap(true) {
+		time.AfterFunc(watchDelay, func() { k.start(k.keepWatch) })
 	}
-	time.AfterFunc(watchDelay, func() { k.start(k.keepWatch) })
 }
 
-// pause delays the next watch by the span.
+// barred reports whether there must be no watch now.
+func (k *keeper) barred() bool { return k.open.Err() != nil || int64(k.clock().mono) < k.until.Load() }
+
+// pause bars watches for that time.
 func (k *keeper) pause(span time.Duration) { k.until.Store(int64(k.clock().mono + span)) }
 
 // start runs a function in a goroutine that close waits for. After close it
@@ -132,11 +134,8 @@ func (k *keeper) keepWatch() {
 		return
 	}
 	defer nc.Close()
-	w := &watch{nc: nc, memory: &k.memory, clock: k.clock}
+	w := &watch{nc: nc, keeper: k, memory: &k.memory}
 	k.watch.Store(w)
-	if k.open.Err() != nil { // close may have found no watch
-		k.endWatch()
-	}
 	err = w.run()
 	k.memory.end() // before anything else: no answer may be served without a watch
 	k.watch.Store(nil)
@@ -154,12 +153,13 @@ func (k *keeper) keepWatch() {
 // kept.
 func (k *keeper) refused() {
 	k.pause(oldDaemonPause)
-	k.endWatch()
+	k.endIfBarred()
 }
 
-func (k *keeper) endWatch() {
+// endIfBarred has the watch find out that it is barred.
+func (k *keeper) endIfBarred() {
 	if w := k.watch.Load(); w != nil {
-		w.want(&w.end)
+		w.wake()
 	}
 }
 
@@ -169,6 +169,6 @@ func (k *keeper) close() {
 	k.mu.Lock()
 	k.shut()
 	k.mu.Unlock()
-	k.endWatch() // and the memory is empty without a watch
+	k.endIfBarred() // and the memory is empty without a watch
 	k.running.Wait()
 }

@@ -27,30 +27,23 @@ var (
 type watch struct {
 	nc     net.Conn
 	lines  *protocol.LineReader
-	memory *memory
-	clock  func() instant
+	keeper *keeper
+	memory *memory // the keeper's
 
-	untold bool      // an event came that no SEEN has confirmed yet
-	look   time.Time // the time of the next check for lookups
-
-	renew atomic.Bool // a lookup wants the lease extended
-	end   atomic.Bool // the client wants the watch to end
+	untold bool        // an event came that no SEEN has confirmed yet
+	look   time.Time   // the time of the next check for lookups
+	renew  atomic.Bool // a lookup wants the lease extended
 }
 
-// want sets the flag and wakes run from its read, unless the flag is set
-// already.
-func (w *watch) want(what *atomic.Bool) {
-	if !what.Swap(true) {
-		_ = w.nc.SetReadDeadline(time.Unix(1, 0))
-	}
-}
+// wake wakes run from its read.
+func (w *watch) wake() { _ = w.nc.SetReadDeadline(time.Unix(1, 0)) }
 
 // run serves the watch until it ends, and returns why it ended.
 func (w *watch) run() error {
 	w.lines = protocol.NewLineReader(w.nc, protocol.MaxWatchLine)
 	w.look = time.Now().Add(idleTime)
 	w.memory.used.Store(false)
-	w.memory.ask(w.clock())
+	w.memory.ask(w.keeper.clock())
 	if err := w.write([]byte(protocol.WATCH)); err != nil {
 		return err
 	}
@@ -77,13 +70,13 @@ func (w *watch) tell() error {
 		}
 		w.look = now.Add(idleWatch)
 	}
-	_ = w.nc.SetReadDeadline(w.look) // before the flags are read: a later want must be able to move the deadline
+	_ = w.nc.SetReadDeadline(w.look) // before the checks: a later wake must be able to move the deadline
 	switch {
-	case w.end.Load():
+	case w.keeper.barred():
 		return errUnused
 	case w.lines.Buffered() || !w.renew.Swap(false) && !w.untold:
 		return nil
-	case !w.memory.ask(w.clock()):
+	case !w.memory.ask(w.keeper.clock()):
 		return nil // the last SEEN must be answered first
 	}
 	w.untold = false
