@@ -111,21 +111,14 @@ const maxSocketPath = 107
 // what to check.
 func unixDialer(path string) func(ctx context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
-		switch {
-		case len(path) > maxSocketPath:
-			return nil, fmt.Errorf("socket path has %d bytes, more than the %d that a Unix socket can have", len(path), maxSocketPath)
-		case strings.HasPrefix(path, "@"):
-			return nil, errors.New("an abstract socket has no owner: give the path of a socket in a folder")
-		}
 		nc, err := dialUnix(ctx, path)
-		if err != nil {
-			return nil, fmt.Errorf("connect to %s: %w", quoted(path), hint(err))
-		}
-		if err := checkOwner(path); err != nil { // after connecting: the owner cannot have changed before
+		if err == nil {
+			if err = checkOwner(path); err == nil { // after connecting: the owner cannot have changed before
+				return nc, nil
+			}
 			_ = nc.Close()
-			return nil, fmt.Errorf("connect to %s: %w", quoted(path), err)
 		}
-		return nc, nil
+		return nil, fmt.Errorf("connect to %s: %w", quoted(path), err)
 	}
 }
 
@@ -156,10 +149,16 @@ func checkOwner(path string) error {
 // dialUnix connects. When the daemon's queue of new connections is full, Linux
 // reports EAGAIN at once; dialUnix then tries again until ctx ends.
 func dialUnix(ctx context.Context, path string) (net.Conn, error) {
+	switch {
+	case len(path) > maxSocketPath:
+		return nil, fmt.Errorf("socket path has %d bytes, more than the %d that a Unix socket can have", len(path), maxSocketPath)
+	case strings.HasPrefix(path, "@"):
+		return nil, errors.New("an abstract socket has no owner: give the path of a socket in a folder")
+	}
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		nc, err := new(net.Dialer).DialContext(ctx, "unix", path)
 		if !errors.Is(err, syscall.EAGAIN) {
-			return nc, err
+			return nc, hint(err)
 		}
 		select {
 		case <-time.After(pause):
@@ -169,13 +168,9 @@ func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 	}
 }
 
-// hint adds to a common cause what to check. It drops the address, which
-// net.OpError repeats.
+// hint adds to a common cause what to check. Nil stays nil.
 func hint(err error) error {
-	cause := err
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		cause = op.Err
-	}
+	cause := errors.Unwrap(err) // net.OpError repeats the address
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w (is neonauthd running, and is this its socket?)", cause)
