@@ -1,8 +1,8 @@
 package client
 
 import (
+	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -96,9 +96,7 @@ func (e *entry) serves(now instant, maxAge time.Duration) bool {
 // instant.
 func (e *entry) at(now instant) Accepted {
 	a, kept := e.answer, now.since(e.sent)
-	own := make(json.RawMessage, len(a.JSON)) // the caller may change it
-	copy(own, a.JSON)
-	a.JSON = own
+	a.JSON = bytes.Clone(a.JSON) // the caller may change it
 	a.Age = (a.Age + kept).Truncate(time.Second)
 	a.TTL = (a.TTL - kept).Truncate(time.Second)
 	a.Source = SourceCache

@@ -2,7 +2,6 @@ package client
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -63,7 +62,7 @@ func accepted(q *question, r *protocol.Reply) Answer {
 		TTL:     f.seconds(protocol.FieldTTL),
 		Expires: time.Unix(f.number(protocol.FieldExpires), 0),
 		Source:  Source(f.word(protocol.FieldSource, protocol.SourceUpstream, protocol.SourceCache, protocol.SourceStale)),
-		JSON:    object(r.Rest),
+		JSON:    r.Rest,
 	}
 	if _, said := r.Fields.Get(protocol.FieldPrincipal); said {
 		// A newer daemon may admit principals that this client does not know.
@@ -75,14 +74,20 @@ func accepted(q *question, r *protocol.Reply) Answer {
 	if _, said := r.Fields.Get(protocol.FieldHeard); said {
 		a.Heard = f.seconds(protocol.FieldHeard)
 	}
+	// A lower level is no answer, unless the caller allowed it with
+	// FallbackClaims, which only Profile takes; a higher one would put a profile
+	// where claims are expected.
+	levelFits := (a.Level == LevelProfile) == (q.verb == protocol.PROFILE) || q.wishes.fallback()
 	switch {
 	case f.bad != "":
 		return Unknown{Err: garbled("field " + f.bad)}
 	case a.Subject == "":
 		return Unknown{Err: garbled("no subject")}
-	case a.JSON == nil:
+	// The daemon has validated the JSON; this check only refuses other text in
+	// its place.
+	case !bytes.HasPrefix(a.JSON, []byte{'{'}) || !bytes.HasSuffix(a.JSON, []byte{'}'}):
 		return Unknown{Err: garbled("no JSON object")}
-	case !levelFits(q, a.Level):
+	case !levelFits:
 		return Unknown{Err: garbled("level was not asked for")}
 	case q.wishes.project() != "" && a.Project != q.wishes.project():
 		return Unknown{Err: garbled("project was not asked for")}
@@ -95,25 +100,6 @@ func accepted(q *question, r *protocol.Reply) Answer {
 		a.payload = payloadOf(q.token)
 	}
 	return a
-}
-
-// levelFits reports whether the level is one that was asked for. A lower level
-// is no answer, unless the caller allowed it with FallbackClaims; a higher one
-// would put a profile where claims are expected.
-func levelFits(q *question, l Level) bool {
-	if q.verb == protocol.PROFILE {
-		return l == LevelProfile || l == LevelClaims && q.wishes.fallback()
-	}
-	return l == LevelClaims
-}
-
-// object returns rest if it looks like a JSON object. The daemon has validated
-// it; this check only refuses other text in its place.
-func object(rest []byte) json.RawMessage {
-	if len(rest) < 2 || rest[0] != '{' || rest[len(rest)-1] != '}' {
-		return nil
-	}
-	return rest[:len(rest):len(rest)]
 }
 
 // fieldReader reads the fields of a reply, and remembers the first field that
@@ -181,11 +167,8 @@ func replyError(r *protocol.Reply, project string, asked ...string) error {
 	if f.bad != "" {
 		return garbled("field " + f.bad)
 	}
-	for _, word := range asked {
-		if bytes.Contains(r.Rest, []byte(word)) {
-			return e
-		}
+	if !slices.ContainsFunc(asked, func(word string) bool { return bytes.Contains(r.Rest, []byte(word)) }) {
+		e.Text = string(r.Rest)
 	}
-	e.Text = string(r.Rest)
 	return e
 }
