@@ -7,9 +7,11 @@ import copy
 import json
 import logging
 import re
+import sys
 import unittest
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from unittest import mock
 
@@ -68,14 +70,35 @@ class WhatPathsAre(unittest.TestCase):
                     guard(cast(Any, None), include=make())
 
     def test_the_path_is_that_of_the_application_behind(self) -> None:
-        for path, root, seen in (
-            ("/api/health", "/api", "/health"), ("/health", "/api", "/health"), ("/api", "/api", "/"), ("/apis/health", "/api", "/apis/health"),
-            ("/health", "", "/health"), ("", "", "/"), ("/api/health", "/api/", "/health"),
-        ):  # fmt: skip
-            self.assertEqual(asgi._path_of({"path": path, "root_path": root}), seen)
+        scopes: list[tuple[str, str, tuple[str, ...]]] = [
+            ("/api/health", "/api", ("/api/health", "/health")), ("/health", "/api", ("/health",)), ("/api", "/api", ("/api", "/")),
+            ("/apis/health", "/api", ("/apis/health",)), ("/health", "", ("/health",)), ("", "", ("/",)), ("/api/health", "/api/", ("/api/health", "/health")),
+        ]  # fmt: skip
+        for path, root, read in scopes:
+            self.assertEqual(asgi._paths_of({"path": path, "root_path": root}), read)
         environs: list[tuple[dict[str, Any], str]] = [({"PATH_INFO": "/health", "SCRIPT_NAME": "/api"}, "/health"), ({}, "/"), ({"PATH_INFO": "/\u00c3\u00a9"}, "/\u00e9")]
         for environ, seen in environs:
             self.assertEqual(wsgi._path_of(environ), seen)
+
+    def test_each_path_that_an_application_may_read_has_to_be_open(self) -> None:
+        cases: list[tuple[list[str] | None, list[str], list[tuple[str, ...]], list[tuple[str, ...]]]] = [
+            (None, ["/health"], [("/health",)], [("/api/health", "/health"), ("/health", "/api/health"), ("/health", "//health")]),
+            (None, ["/health", "/api/health"], [("/api/health", "/health")], []),
+            (["/account"], [], [("/x", "/y")], [("/x/account", "/account"), ("/account", "/x/account")]),
+        ]  # fmt: skip
+        for include, exclude, open_paths, guarded in cases:
+            paths = Paths(include, exclude)
+            for found in (*open_paths, *guarded):
+                self.assertEqual(paths.guard(*found), found in guarded, (include, exclude, found))
+
+    def test_starlette_says_which_path_its_router_reads(self) -> None:
+        def read(scope: dict[str, Any]) -> str:
+            path: str = scope["path"]
+            return path.removeprefix(scope["root_path"])
+
+        for router, seen in ((SimpleNamespace(get_route_path=read), ("/health",)), (SimpleNamespace(), ("/api/health", "/health"))):
+            with mock.patch.dict(sys.modules, {"starlette.routing": router}):
+                self.assertEqual(asgi._paths_of({"path": "/api/health", "root_path": "/api"}), seen)
 
 
 class WhatRequirementsAre(unittest.TestCase):

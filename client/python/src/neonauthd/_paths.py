@@ -18,13 +18,14 @@ class Paths:
             raise ValueError("neonauthd: include is an empty list, which guards nothing: leave it out to guard all paths")
         self._exclude = _checked("exclude", exclude, lenient=False)
 
-    def guard(self, path: str) -> bool:
-        """Whether the path is guarded."""
-        if not _plain(path):
+    def guard(self, *paths: str) -> bool:
+        """Whether a request is guarded that the application may read as a request for any of the paths."""
+        if not all(map(_plain, paths)):
             return True
-        if self._include is not None and not _matches(self._include, _folded(path)):
+        include = self._include
+        if include is not None and not any(_matches(include, _folded(path)) for path in paths):
             return False
-        return not _matches(self._exclude, path)
+        return not all(_matches(self._exclude, path) for path in paths)
 
 
 def _checked(what: str, entries: Iterable[str], *, lenient: bool) -> frozenset[str]:

@@ -13,6 +13,7 @@ token.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Unpack
 
@@ -126,7 +127,7 @@ class Guard:
         if described is not None and scope["type"] == "http":
             await _respond(described, send)
             return
-        if not self._paths.guard(_path_of(scope)):
+        if not self._paths.guard(*_paths_of(scope)):
             await self._app(scope, receive, send)
             return
         verdict = await self._rules.judge_async(scope, method)
@@ -180,8 +181,19 @@ def _encoded(pair: tuple[str, str]) -> tuple[bytes, bytes]:
     return pair[0].lower().encode("latin-1"), pair[1].encode("latin-1")
 
 
-def _path_of(scope: Mapping[str, Any]) -> str:
-    """The path as the application sees it: without the path at which it is mounted."""
+def _paths_of(scope: Mapping[str, Any]) -> tuple[str, ...]:
+    """The paths that the application may read: usually one, without the path at which the application is mounted.
+
+    By the specification an application removes the path of its mount itself. Starlette
+    before 0.33 removes it in the mount, and the application reads the rest as it is. If
+    it is not known which of the two the application does, there are two paths: the
+    beginning of the rest may look like the path of the mount.
+    """
     path: str = scope.get("path", "")
     root: str = scope.get("root_path", "").rstrip("/")
-    return (path.removeprefix(root) if path == root or path.startswith(f"{root}/") else path) or "/"
+    read = getattr(sys.modules.get("starlette.routing"), "get_route_path", None)
+    if read is not None:  # the router's own, which differs between versions in what it removes
+        return (read(scope) or "/",)
+    if root and (path == root or path.startswith(f"{root}/")):
+        return path, path.removeprefix(root) or "/"
+    return (path or "/",)

@@ -119,6 +119,21 @@ class StarletteMiddleware(Cases):
         client = TestClient(Starlette(routes=[Mount("/api", inner)]))
         self.assertEqual([client.get("/api/health").text, client.get("/api/account").status_code], ["nobody", 401])
 
+    def test_the_path_of_a_mount_is_removed_once(self) -> None:
+        async def of_tenant(request: Request) -> PlainTextResponse:
+            return PlainTextResponse(f"of a tenant, for {user_of(request.scope)}")
+
+        guard: Any = Guard
+        opened = [Route("/health", account), Route("/public/{doc}", account)]
+        guarded = [Route("/{tenant}/health", of_tenant), Route("/{tenant}/public/{doc}", of_tenant)]
+        inner = Starlette(routes=[*opened, *guarded], middleware=[Middleware(guard, client=self.fake, exclude=["/health", "/public/*"])])
+        mounted = TestClient(Starlette(routes=[Mount("/docs", inner)]))
+        for path, status in (("/health", 200), ("/public/a", 200), ("/acme/health", 401), ("/docs/health", 401), ("/docs/public/a", 401)):
+            self.assertEqual(mounted.get(f"/docs{path}").status_code, status, path)
+        served = TestClient(inner, root_path="/docs")  # as by a server with --root-path, behind a proxy that removes the path
+        for path in ("/docs/health", "/docs/public/a"):
+            self.assertNotIn("of a tenant", served.get(path).text, path)
+
     def test_refuse_may_return_a_response(self) -> None:
         def refuse(scope: Any, refusal: Any, answer: Any) -> Any:
             return JSONResponse({"why": refusal.reason, "path": scope["path"]}, status_code=418, headers={"Cache-Control": "max-age=60"})
