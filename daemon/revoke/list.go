@@ -134,8 +134,8 @@ func (l *List) replay(one *line) {
 		l.keep(one.Mark, revocation{at: one.At, until: one.Until, made: one.Made, origin: Origin{one.By, one.Reason}, revoked: one.Revoked, undone: one.Undone})
 	case opUnrevoke, opPurge:
 		l.drop(one.Mark)
-		if one.Revoked > 0 {
-			l.past[one.Mark] = revocation{at: one.At, until: one.Until, revoked: one.Revoked, undone: one.Undone}
+		if v := (revocation{at: one.At, until: one.Until, revoked: one.Revoked, undone: one.Undone}); v.stamped() {
+			l.past[one.Mark] = v
 		}
 	case opLongest:
 		l.longest.Store(one.Until)
@@ -217,7 +217,8 @@ func (l *List) add(m Mark, v revocation, most int64) (changed bool, err error) {
 		}
 	}
 	l.stampNew(m, &v, l.past[m])
-	l.keep(m, v)
+	delete(l.past, m)
+	l.put(m, v)
 	return true, l.save(v.line(m))
 }
 

@@ -52,12 +52,18 @@ func (v revocation) join(other revocation) revocation {
 	return v
 }
 
+// stamped reports whether a fleet has ever known v. Only then do the stamps of v say whether it is in force.
+func (v revocation) stamped() bool { return v.revoked > 0 || v.undone > 0 }
+
+// takenBack reports whether the newest revocation of v, or a later one that is not known here, was taken back.
+func (v revocation) takenBack() bool { return v.stamped() && v.revoked <= v.undone }
+
 func (v revocation) line(m Mark) line {
 	one := line{Op: opRevoke, Mark: m, At: v.at, Until: v.until, Revoked: v.revoked, Undone: v.undone}
 	switch {
 	case isPurge(m.Kind):
 		one.Op = opPurge
-	case v.revoked > 0 && v.revoked <= v.undone:
+	case v.takenBack():
 		one.Op = opUnrevoke
 	default:
 		one.Made, one.By, one.Reason = v.made, v.origin.By, v.origin.Reason
@@ -68,7 +74,7 @@ func (v revocation) line(m Mark) line {
 // keep puts v into the list if it is in force, and otherwise into past. l.mu is
 // held, or no other goroutine has l yet.
 func (l *List) keep(m Mark, v revocation) {
-	if isPurge(m.Kind) || v.revoked > 0 && v.revoked <= v.undone {
+	if isPurge(m.Kind) || v.takenBack() {
 		l.drop(m)
 		if _, there := l.past[m]; there || len(l.past) < MaxPast {
 			l.past[m] = v
@@ -99,15 +105,28 @@ func (l *List) SetCommonClock(common func() time.Time) {
 	l.common = common
 }
 
-// stampNew gives stamps to v, which this host has just made. known is what the list
-// had for the mark. l.mu is held.
+// stampNew gives stamps to v, which this host has just made. With them v is newer than
+// known, which is what the list had for the mark, and therefore in force. A host that
+// has left its fleet gives a stamp too if known has one: otherwise v would count as taken
+// back together with known, here and again when the host joins. l.mu is held.
 func (l *List) stampNew(m Mark, v *revocation, known revocation) {
-	if l.stamp == nil {
-		v.revoked, v.undone = known.revoked, known.undone
+	if l.stamp == nil && !known.stamped() {
 		return
 	}
 	*v = v.join(known)
-	v.revoked = max(l.stamp(m, max(known.revoked, known.undone)), known.revoked+1, known.undone+1)
+	newest := max(known.revoked, known.undone)
+	stamp := stampAt(l.now().Unix())
+	if l.stamp != nil {
+		stamp = l.stamp(m, newest)
+	}
+	v.revoked = max(stamp, newest+1)
+}
+
+// stampAt returns the stamp of a revocation that a host without a fleet has made at that
+// time, in Unix seconds.
+func stampAt(at int64) uint64 {
+	const stampBits = 20
+	return max(1, uint64(max(0, at))*1000<<stampBits)
 }
 
 // takeBack keeps in a fleet that v was taken back, and returns the line that says
@@ -140,10 +159,9 @@ func (l *List) Purge(m Mark, life time.Duration) error {
 // shared returns what is told of a mark. A revocation from before there was a fleet
 // gets a stamp from its time, so that the stamp is always the same.
 func (l *List) shared(m Mark, v revocation) Shared {
-	const stampBits = 20
 	s := Shared{Mark: m, Revoked: v.revoked, Undone: v.undone, At: v.at}
 	if s.Revoked == 0 {
-		s.Revoked = max(1, uint64(max(0, v.at))*1000<<stampBits)
+		s.Revoked = stampAt(v.at)
 	}
 	at, never := l.ends(m, v)
 	if s.Until = at; never {
