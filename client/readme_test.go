@@ -25,7 +25,7 @@ func readmes() map[string]map[string]trial {
 			"go mod init app": builds("main.go"),
 			"files.go":        describes("/mcp", "read"),
 			"account_test.go": passes("main.go"),
-			"var auth client.Client // share it: callers travel together on few connections": handles,
+			"var auth client.Client // share it: it keeps up to 32 connections, for one call each at a time": handles,
 		},
 		"node/README.md": {
 			npmInstall:         shown("newReader has run it"),
