@@ -169,7 +169,7 @@ func (p *page) keys(d *Daemon) {
 			add(float64(c.Fetches-c.Failures), "result", "ok")
 			add(float64(c.Failures), "result", "failed")
 		}},
-		of("neonauthd_keys_forced_fetches_total", counter, "Fetches caused by an unknown key id.", func(k *keyring.State) float64 { return float64(k.Forced) }),
+		of("neonauthd_keys_forced_fetches_total", counter, "Fetches that a lookup caused, whose token named an unknown key or had a signature that the key it named has not made.", func(k *keyring.State) float64 { return float64(k.Forced) }),
 		of("neonauthd_keys_unknown_total", counter, "Lookups whose token named a key that the set does not hold, while nothing was known of that key.", func(k *keyring.State) float64 { return float64(k.UnknownKeyIDs) }),
 	})
 }
@@ -190,15 +190,15 @@ func (p *page) upstreams(d *Daemon) {
 		return perProject{name, kind, help, func(p *resolve.ProjectState, add func(float64, ...string)) { add(value(&p.Upstream)) }}
 	}
 	p.perProject(d, []perProject{
-		of("neonauthd_upstream_calls_total", counter, "Profile requests sent to the upstream.", func(g *upstream.GovernorState) float64 { return float64(g.Sent) }),
-		{"neonauthd_upstream_failures_total", counter, "Profile requests without a usable answer.", func(p *resolve.ProjectState, add func(float64, ...string)) {
+		of("neonauthd_upstream_calls_total", counter, "Calls about users and credentials sent to the upstream: profiles, sessions, API keys, introspections, self-tests; not for key sets.", func(g *upstream.GovernorState) float64 { return float64(g.Sent) }),
+		{"neonauthd_upstream_failures_total", counter, "Calls about users and credentials without a usable answer; self-tests do not count.", func(p *resolve.ProjectState, add func(float64, ...string)) {
 			add(float64(p.ProfileFailures))
 		}},
-		of("neonauthd_upstream_refused_total", counter, "Profile requests not sent: budget, circuit, or a pause that the upstream asked for.", func(g *upstream.GovernorState) float64 { return float64(g.Refused) }),
-		of("neonauthd_upstream_in_flight", gauge, "Profile requests under way.", func(g *upstream.GovernorState) float64 { return float64(g.InFlight) }),
-		of("neonauthd_upstream_waiting", gauge, "Profile requests waiting for their turn.", func(g *upstream.GovernorState) float64 { return float64(g.Waiting) }),
-		of("neonauthd_upstream_budget", gauge, "Profile requests that could be sent at once now.", func(g *upstream.GovernorState) float64 { return max(0, g.Budget) }),
-		of("neonauthd_upstream_budget_max", gauge, "The most that this can be; it refills at upstream_rate.", func(g *upstream.GovernorState) float64 { return g.Burst }),
+		of("neonauthd_upstream_refused_total", counter, "Calls about users and credentials not sent: budget, circuit, or a pause that the upstream asked for.", func(g *upstream.GovernorState) float64 { return float64(g.Refused) }),
+		of("neonauthd_upstream_in_flight", gauge, "Calls about users and credentials under way.", func(g *upstream.GovernorState) float64 { return float64(g.InFlight) }),
+		of("neonauthd_upstream_waiting", gauge, "Calls about users and credentials waiting for their turn.", func(g *upstream.GovernorState) float64 { return float64(g.Waiting) }),
+		of("neonauthd_upstream_budget", gauge, "Calls about users and credentials that could be sent at once now.", func(g *upstream.GovernorState) float64 { return max(0, g.Budget) }),
+		of("neonauthd_upstream_budget_max", gauge, "The most that neonauthd_upstream_budget can be; it refills at upstream_rate, or at the limit of an introspection.", func(g *upstream.GovernorState) float64 { return g.Burst }),
 		{"neonauthd_upstream_circuit", gauge, "1 for the state that the circuit is in: open means that the upstream fails and is not asked.", func(p *resolve.ProjectState, add func(float64, ...string)) {
 			for _, s := range []upstream.CircuitState{upstream.Closed, upstream.HalfOpen, upstream.Open} {
 				add(truth(p.Upstream.Circuit == s), "state", s.String())
