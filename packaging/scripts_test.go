@@ -172,8 +172,40 @@ func TestScriptsDoNothingInOtherSteps(t *testing.T) {
 	}
 }
 
-// TestThePackageHasEveryUnit: what is in systemd, where systemd looks for it. Programs and clients are empty.
+// TestThePackageHasEveryUnit: what is in systemd, where systemd looks for it.
 func TestThePackageHasEveryUnit(t *testing.T) {
+	usr := staged(t)
+	for _, pattern := range []string{"../systemd/*.socket", "../systemd/*.service"} {
+		for _, file := range found(t, pattern) {
+			if _, err := os.Stat(filepath.Join(usr, "lib/systemd/system", filepath.Base(file))); err != nil {
+				t.Errorf("the package lacks %s: %v", filepath.Base(file), err)
+			}
+		}
+	}
+}
+
+// TestThePackageHasEachDocumentThatAManualPageOrAUnitNames.
+func TestThePackageHasEachDocumentThatAManualPageOrAUnitNames(t *testing.T) {
+	usr := staged(t)
+	seen := 0
+	for _, pattern := range []string{"../docs/man/*.[1-8]", "../systemd/*.service", "../docs/operating.md"} {
+		for _, file := range found(t, pattern) {
+			for _, m := range regexp.MustCompile(`/usr/(share/doc/neonauthd/[a-z0-9./-]*[a-z0-9])`).FindAllStringSubmatch(read(t, file), -1) {
+				seen++
+				if _, err := os.Stat(filepath.Join(usr, m[1])); err != nil {
+					t.Errorf("%s names what the package lacks: %v", file, err)
+				}
+			}
+		}
+	}
+	if seen < 8 {
+		t.Errorf("only %d documents seen", seen)
+	}
+}
+
+// staged returns the folder with what the package puts below /usr. Programs and clients are empty.
+func staged(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	write := func(name, text string) {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
@@ -194,13 +226,7 @@ func TestThePackageHasEveryUnit(t *testing.T) {
 	if out, err := stage.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, pattern := range []string{"../systemd/*.socket", "../systemd/*.service"} {
-		for _, file := range found(t, pattern) {
-			if _, err := os.Stat(filepath.Join(dir, "stage/usr/lib/systemd/system", filepath.Base(file))); err != nil {
-				t.Errorf("the package lacks %s: %v", filepath.Base(file), err)
-			}
-		}
-	}
+	return filepath.Join(dir, "stage/usr")
 }
 
 // TestThePackageHasEachConfigurationThatAUnitReads.

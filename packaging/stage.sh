@@ -32,7 +32,7 @@ done
 put LICENSE share/doc/neonauthd/copyright
 # The documentation, in the same folders as here, so that its links work.
 doc=share/doc/neonauthd
-for page in README.md CHANGELOG.md docs/operating.md docs/state.md docs/fairness.md docs/fleet.md docs/leases.md protocol/protocol.md packaging/neonauthd.toml; do
+for page in README.md CHANGELOG.md docs/operating.md docs/output.md docs/state.md docs/fairness.md docs/fleet.md docs/leases.md protocol/protocol.md packaging/neonauthd.toml; do
 	put "$page" "$doc/$page"
 done
 find examples -name node_modules -prune -o -name __pycache__ -prune -o -type f -print | while read -r example; do

@@ -1,5 +1,5 @@
 // Package document has the JSON documents that neonauthctl --json prints;
-// output.md describes their members.
+// docs/output.md describes their members.
 package document
 
 import "encoding/json"

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestOutputIsDescribed: output.md describes each member of each document.
+// TestOutputIsDescribed: docs/output.md describes each member of each document.
 func TestOutputIsDescribed(t *testing.T) {
-	text, err := os.ReadFile("../../output.md")
+	text, err := os.ReadFile("../../../../docs/output.md")
 	if err != nil {
 		t.Fatal(err)
 	}
