@@ -10,14 +10,17 @@ from collections.abc import Callable
 from time import monotonic
 from unittest.mock import patch
 
+from neonauthd import Client, Unknown
 from neonauthd._async_conn import AsyncConn
 from neonauthd._conn import Conn
 from neonauthd._dial import Dialer
-from neonauthd._errors import GarbledError, NeonauthdError
+from neonauthd._errors import GarbledError
 from neonauthd._memory import Memory
 from neonauthd._pool import Pool, Sweeper
 from neonauthd._question import Question
 from neonauthd._watch import Watch
+
+from .fake import FakeDaemon
 
 
 class WithPair(unittest.TestCase):
@@ -66,10 +69,9 @@ class TestConns(WithPair):
         conn = self.conn()
         answering = threading.Thread(target=lambda: self.daemons.sendall(self.tags()[0] + b"0 NO expired\n"))
         answering.start()
-        result = conn.ask(Question("VERIFY", "a.b.c"), monotonic() + 10)
+        with self.assertRaises(GarbledError):
+            conn.ask(Question("VERIFY", "a.b.c"), monotonic() + 10)
         answering.join()
-        assert isinstance(result, NeonauthdError)
-        self.assertEqual(result.kind, "garbled")
         self.assertTrue(conn.spent)
 
     def fill(self) -> int:
@@ -198,3 +200,21 @@ class TestWatches(WithPair):
         watch = Watch(Slow("/nowhere"), memory)
         watch.run()
         self.assertEqual(self.daemons.recv(100), b"")
+
+
+class TestErrors(unittest.TestCase):
+    def test_an_error_holds_no_frame_of_the_call_and_so_no_token(self) -> None:
+        def hang_up(words: list[str]) -> str:
+            for sock in cut._socks:
+                sock.shutdown(socket.SHUT_RDWR)
+            return "OK"
+
+        cut, garbling, silent = FakeDaemon(hang_up), FakeDaemon(lambda words: "nonsense"), FakeDaemon(lambda words: None)
+        for fake in (cut, garbling, silent):
+            self.addCleanup(fake.close)
+        for path, kind in (("/nowhere/s", "unreachable"), (cut.path, "broken"), (garbling.path, "garbled"), (silent.path, "timeout")):
+            answer = Client(socket=path, timeout=0.05 if kind == "timeout" else 10).verify("a.b.c")
+            assert isinstance(answer, Unknown)
+            self.assertEqual(answer.error.kind, kind)
+            for error in (answer.error, answer.error.__cause__, answer.error.__context__):
+                self.assertIsNone(error and error.__traceback__)

@@ -118,6 +118,8 @@ class AsyncClient(BaseClient):
             return await self._loops.get().pool().ask(question, end)
         except TimeoutError:
             return TimedOutError(span)
+        except NeonauthdError as error:
+            return error.with_traceback(None)
 
     async def _ask_now(self, question: Question, deadline: float | None) -> Reply:
         span = self._options.span(deadline)

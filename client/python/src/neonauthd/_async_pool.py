@@ -31,7 +31,7 @@ class AsyncPool:
         self._loop = weakref.ref(asyncio.get_running_loop())
 
     async def ask(self, question: Question, end: float) -> bytes | NeonauthdError:
-        """Returns the reply line to a question, or the error. Raises TimeoutError if it has not come at the time end."""
+        """Returns the reply line to a question, or the error of the connection. Raises UnreachableError, ClosedError, and TimeoutError if it has not come at the time end."""
         async with asyncio.timeout(end - monotonic()), self._places:
             result = await self._ask(question, end)
             if isinstance(result, BrokenError) and result._idle:
@@ -41,22 +41,20 @@ class AsyncPool:
             return result
 
     async def _ask(self, question: Question, end: float) -> bytes | NeonauthdError:
-        conn: AsyncConn | NeonauthdError | None = self._pick()
+        conn = self._pick()
         if conn is None:
             async with self._dialing:
                 conn = self._pick() or await self._dial(end)
-        return conn if isinstance(conn, NeonauthdError) else await conn.ask(question, end)
+        return await conn.ask(question, end)
 
     def _pick(self) -> AsyncConn | None:
         return next((conn for conn in self._conns if not conn.spent and conn.load < MAX_IN_FLIGHT), None)
 
-    async def _dial(self, end: float) -> AsyncConn | NeonauthdError:
+    async def _dial(self, end: float) -> AsyncConn:
         for pause in pauses(end):
             if self._closed:
-                return ClosedError()
+                raise ClosedError
             sock = self._dialer.attempt()
-            if isinstance(sock, NeonauthdError):
-                return sock
             if sock is not None:
                 conn = AsyncConn(sock)
                 self._conns = [*(other for other in self._conns if not other.closed), conn]

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Literal, Self
 
 from ._answer import Answer, Daemon, Rejected, Unknown
-from ._errors import BrokenError, ClosedError, NeonauthdError, TimedOutError
+from ._errors import ClosedError, NeonauthdError, TimedOutError
 from ._keeper import Keeper
 from ._memory import Entry
 from ._pool import Pool
@@ -208,10 +208,12 @@ class Client(BaseClient):
         if self._closed:
             return ClosedError()
         try:
-            result = self._pool.get().ask(question, end)
+            return self._pool.get().ask(question, end)
         except TimeoutError:
             return TimedOutError(span)
-        return ClosedError() if self._closed and isinstance(result, BrokenError) else result
+        except NeonauthdError as error:
+            # Without the traceback, because its frames hold the token.
+            return ClosedError() if self._closed else error.with_traceback(None)
 
     def _ask_now(self, question: Question, deadline: float | None) -> Reply:
         """Asks what is not a lookup."""

@@ -7,7 +7,7 @@ from _socket import socket as KernelSocket
 from struct import pack
 from time import monotonic
 
-from ._errors import BrokenError, GarbledError, NeonauthdError
+from ._errors import BrokenError
 from ._question import Question, first_tag
 from ._reply import LineBuffer, untagged
 
@@ -45,8 +45,8 @@ class Conn:
         self._tag = first_tag()
         self._timeout = 0.0  # the timeout of the socket
 
-    def ask(self, question: Question, end: float) -> bytes | NeonauthdError:
-        """Sends the question and returns the reply line without its tag, or the error. Raises TimeoutError.
+    def ask(self, question: Question, end: float) -> bytes:
+        """Sends the question and returns the reply line without its tag. Raises NeonauthdError and TimeoutError.
 
         Because of the tag, a duplicate reply is never taken for the reply to another
         question.
@@ -60,13 +60,11 @@ class Conn:
             lines = self._receive(end)
         except (TimeoutError, BlockingIOError):  # the second one is the kernel's
             raise TimeoutError from None
-        except GarbledError as error:
-            return error.with_traceback(None)
         except OSError as error:
-            return BrokenError(error.with_traceback(None), idle=self._served and not self._lines.size)
+            raise BrokenError(error.with_traceback(None), idle=self._served and not self._lines.size) from error
         line = lines[0]
         if not line.startswith(tag.encode()):
-            return untagged(line)  # the reply may still come
+            raise untagged(line)  # the reply may still come
         self._served, self.spent = True, len(lines) > 1 or self._lines.size > 0
         return line[len(tag) :]
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from time import monotonic
 
-from ._errors import ClosedError, NeonauthdError, unreachable
+from ._errors import ClosedError, unreachable
 from ._words import MAX_SOCKET_PATH
 
 # How long, in seconds, all calls fail at once with the same cause after a
@@ -31,24 +31,26 @@ class Dialer:
         self._until = 0.0  # no attempt to connect before
         self._cause: Exception = OSError()  # why the last attempt failed
 
-    def attempt(self) -> _socket.socket | NeonauthdError | None:
-        """Connects at once, or returns the error. None: the daemon's queue of new connections is full."""
+    def attempt(self) -> _socket.socket | None:
+        """Connects at once. None: the daemon's queue of new connections is full. Raises UnreachableError."""
         if monotonic() >= self._until:
             try:
                 return connect(self._path)
+            except BlockingIOError:
+                return None
             except (OSError, ValueError) as error:
                 self._cause = error.with_traceback(None)
                 self._until = monotonic() + DIAL_PAUSE
-        return unreachable(self._path, self._cause)
+        raise unreachable(self._path, self._cause)
 
-    def dial(self, end: float, is_closed: Callable[[], bool]) -> _socket.socket | NeonauthdError:
-        """Tries until the queue has room. Raises TimeoutError if it has none at the time end."""
+    def dial(self, end: float, is_closed: Callable[[], bool]) -> _socket.socket:
+        """Tries until the queue has room. Raises UnreachableError, ClosedError, or TimeoutError if it has none at the time end."""
         for pause in pauses(end):
             if is_closed():
-                return ClosedError()
-            result = self.attempt()
-            if result is not None:
-                return result
+                raise ClosedError
+            sock = self.attempt()
+            if sock is not None:
+                return sock
             time.sleep(pause)
         raise TimeoutError
 
@@ -61,8 +63,8 @@ def pauses(end: float) -> Iterator[float]:
         pause = min(2 * pause, 0.05)
 
 
-def connect(path: str) -> _socket.socket | None:
-    """Returns a non-blocking socket; None: the daemon's queue of new connections is full."""
+def connect(path: str) -> _socket.socket:
+    """Returns a non-blocking socket. Raises BlockingIOError if the daemon's queue of new connections is full."""
     if len(path.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
         raise ValueError(f"socket path is longer than the {MAX_SOCKET_PATH} bytes that a Unix socket can have")
     if path.startswith("\0"):
@@ -73,9 +75,6 @@ def connect(path: str) -> _socket.socket | None:
         sock.connect(path)
         _check_owner(path)  # after connecting: the owner cannot have changed before
         return sock
-    except BlockingIOError:
-        sock.close()
-        return None
     except BaseException:
         sock.close()
         raise

@@ -11,7 +11,7 @@ from time import monotonic
 
 from ._conn import Conn
 from ._dial import IDLE_TIME, Dialer
-from ._errors import BrokenError, ClosedError, NeonauthdError
+from ._errors import BrokenError
 from ._process import PerProcess, start
 from ._question import Question
 
@@ -41,14 +41,16 @@ class Pool:
         self.swept = False  # the sweeper knows this pool
         self._closed = False
 
-    def ask(self, question: Question, end: float) -> bytes | NeonauthdError:
-        """Returns the reply line to a question, or the error. Raises TimeoutError if it has not come at the time end."""
+    def ask(self, question: Question, end: float) -> bytes:
+        """Returns the reply line to a question. Raises NeonauthdError, and TimeoutError if it has not come at the time end."""
         conn = self._take(end)
         try:
             if conn is not None:
-                result = conn.ask(question, end)
-                if not (isinstance(result, BrokenError) and result._idle):
-                    return result
+                try:
+                    return conn.ask(question, end)
+                except BrokenError as error:
+                    if not error._idle:
+                        raise
                 # The connection was idle and turned out to be dead. The other
                 # idle connections are probably dead too, for example after a
                 # restart. So ask once more on a new connection. There is no
@@ -56,10 +58,7 @@ class Pool:
                 # be sent for ever.
                 self._end(conn)
                 self.drop_idle(inf)
-            dialed = self._dial(end)
-            if isinstance(dialed, NeonauthdError):
-                return dialed
-            conn = dialed
+            conn = self._dial(end)
             return conn.ask(question, end)
         finally:
             self._give(conn)
@@ -118,18 +117,15 @@ class Pool:
             waiter.place = place
             waiter.given.release()
 
-    def _dial(self, end: float) -> Conn | NeonauthdError:
+    def _dial(self, end: float) -> Conn:
         sock = self._dialer.dial(end, lambda: self._closed)
-        if isinstance(sock, NeonauthdError):
-            return sock
         if not self.swept:
             self.swept = _sweepers.get().add(self)
         conn = Conn(sock, end, self.swept)
         self._conns.add(conn)
-        if not self._closed:
-            return conn
-        self._end(conn)
-        return ClosedError()
+        if self._closed:  # while it connected
+            conn.wake()
+        return conn
 
     def _end(self, conn: Conn) -> None:
         self._conns.discard(conn)

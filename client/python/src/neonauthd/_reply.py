@@ -79,13 +79,10 @@ def untagged(line: bytes) -> NeonauthdError:
     """Interprets a line without one of our tags.
 
     An ERR is about the whole connection, such as "busy" when the daemon has too many
-    connections. Every other line is garbled.
+    connections. Every other line is garbled. Raises GarbledError if it is not even a reply.
     """
-    try:
-        reply = parse_reply(line)
-    except GarbledError:
-        reply = None
-    return reply.error() if reply is not None and reply.status == "ERR" else GarbledError("reply to no request")
+    reply = parse_reply(line)
+    return reply.error() if reply.status == "ERR" else GarbledError("reply to no request")
 
 
 @dataclass(slots=True)
@@ -113,16 +110,13 @@ class Reply:
         fields = [f"{name}={self.fields[name]}" for name in _FIELDS if name in self.fields]
         return " ".join(["OK", *fields, self.rest])
 
-    def error(self, token: str = "", project: str = "") -> NeonauthdError:
-        """Turns an ERR reply into an error.
+    def error(self, token: str = "", project: str = "") -> ReplyError:
+        """Turns an ERR reply into an error. Raises GarbledError.
 
         The reply's text is for people. If it contains the token, which the daemon's
         texts never do, it is left out.
         """
-        try:
-            after = self.number("retry-after") if "retry-after" in self.fields else 0
-        except GarbledError as error:
-            return error.with_traceback(None)
+        after = self.number("retry-after") if "retry-after" in self.fields else 0
         leaks = token != "" and token in self.rest
         return ReplyError(self.word, after, "" if leaks else self.rest, project if _PROJECT.fullmatch(project) else "")
 

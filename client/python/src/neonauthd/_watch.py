@@ -51,11 +51,9 @@ class Watch:
         """Opens the watch, and serves it until it ends."""
         time.sleep(WATCH_DELAY)
         try:
-            sock = self._dialer.dial(monotonic() + WATCH_PAUSE, lambda: self._over)
-            if not isinstance(sock, NeonauthdError):
-                self._sock = sock
-                self._serve(sock)
-        except OSError:
+            self._sock = self._dialer.dial(monotonic() + WATCH_PAUSE, lambda: self._over)
+            self._serve(self._sock)
+        except (OSError, NeonauthdError):
             pass
         finally:
             with self._memory.lock:
