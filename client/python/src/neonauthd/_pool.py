@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections import deque
+from concurrent.futures import Future
 from math import inf
 from time import monotonic
 
@@ -27,17 +28,14 @@ class Pool:
     it back when it ends. A place holds an idle connection or None; then the call opens a
     connection. The places form a stack: the connection that was used last serves next,
     and those below it close when they have been idle for IDLE_TIME.
-
-    Each single operation on a list or a set is atomic, so only calls that have to wait for
-    a place need a lock.
     """
 
     def __init__(self, path: str, limit: int) -> None:
         self._dialer = Dialer(path)
         self._places: list[Conn | None] = [None] * min(limit, MAX_PLACES)  # the free ones
         self._conns: set[Conn] = set()  # all connections
-        self._waiting: deque[Waiter] = deque()  # calls without a place; the one that has waited longest first
-        self._lock = threading.Lock()  # for changes of _waiting
+        self._waiting: deque[Future[Conn | None]] = deque()  # calls without a place; the one that has waited longest first
+        self._lock = threading.Lock()  # for _places and _waiting
         self.swept = False  # the sweeper knows this pool
         self._closed = False
 
@@ -65,29 +63,17 @@ class Pool:
 
     def _take(self, end: float) -> Conn | None:
         """Takes the uppermost place. If there is none, waits for one, first come first served."""
-        try:
-            if not self._waiting:
-                return self._places.pop()
-        except IndexError:
-            pass
-        waiter = Waiter()
         with self._lock:
+            if self._places:
+                return self._places.pop()
+            waiter: Future[Conn | None] = Future()
             self._waiting.append(waiter)
-            self._hand_on()
-        entered = False
         try:
-            entered = waiter.given.acquire(timeout=max(end - monotonic(), 0))
-        finally:  # also if an exception such as KeyboardInterrupt ends the wait
-            if not entered:
-                with self._lock:
-                    waits = waiter in self._waiting
-                    if waits:
-                        self._waiting.remove(waiter)
-                if not waits:  # a place was given just now, but the time is over
-                    self._give(waiter.place)
-        if not entered:
-            raise TimeoutError
-        return waiter.place
+            return waiter.result(end - monotonic())
+        except BaseException:  # TimeoutError, or one such as KeyboardInterrupt
+            if not waiter.cancel():  # a place was given just now
+                self._give(waiter.result())
+            raise
 
     def _give(self, conn: Conn | None) -> None:
         """Gives a place back, with its connection if that can serve again."""
@@ -96,26 +82,20 @@ class Pool:
                 if conn is not None:
                     self._end(conn)
             finally:  # also if an exception such as KeyboardInterrupt comes while the connection closes
-                self._places.insert(0, None)
+                self._hand_on(None)
         else:
             conn.since = monotonic()
-            self._places.append(conn)
-        # Only now, because another thread may have begun to wait before the
-        # place was in the list.
-        if self._waiting:
-            with self._lock:
-                self._hand_on()
+            self._hand_on(conn)
 
-    def _hand_on(self) -> None:
-        """Gives the free places to calls that wait. Needs the lock."""
-        while self._waiting:
-            try:
-                place = self._places.pop()
-            except IndexError:
-                return
-            waiter = self._waiting.popleft()
-            waiter.place = place
-            waiter.given.release()
+    def _hand_on(self, place: Conn | None) -> None:
+        """Gives a place to the call that has waited longest, or else to the next one."""
+        with self._lock:
+            while self._waiting:
+                waiter = self._waiting.popleft()
+                if waiter.set_running_or_notify_cancel():  # else its time is over
+                    waiter.set_result(place)
+                    return
+            self._places.insert(0 if place is None else len(self._places), place)
 
     def _dial(self, end: float) -> Conn:
         sock = self._dialer.dial(end, lambda: self._closed)
@@ -142,14 +122,11 @@ class Pool:
 
     def drop_idle(self, since: float) -> None:
         """Closes the connections that became idle at that time or earlier."""
-        for conn in list(self._places):
-            if conn is not None and conn.since <= since:
-                try:
-                    self._places.remove(conn)
-                except ValueError:
-                    continue  # a call has taken it meanwhile
-                conn.spent = True
-                self._give(conn)
+        with self._lock:
+            for at, conn in enumerate(self._places):
+                if conn is not None and conn.since <= since:
+                    self._places[at] = None
+                    self._end(conn)
 
     def close(self) -> None:
         self._closed = True
@@ -163,17 +140,6 @@ class Pool:
 
     def __del__(self) -> None:
         self.abandon()
-
-
-class Waiter:
-    """A call that waits for a place."""
-
-    __slots__ = ("given", "place")
-
-    def __init__(self) -> None:
-        self.given = threading.Lock()  # its release says that there is a place
-        self.given.acquire()
-        self.place: Conn | None = None
 
 
 class Sweeper:
