@@ -72,7 +72,7 @@ def parsing(of: Modules, token: str) -> Ask:
 
     def ask() -> None:
         question = options.question("VERIFY", token, None)
-        sock.sendall(question.line("", 1.0))
+        sock.sendall(question.line(b"", 1.0))
         if of.reply.answer_to(question, line_from(sock))[0].outcome != "accepted":
             raise SystemExit("not accepted")
 

@@ -53,11 +53,10 @@ class AsyncConn:
         loop = asyncio.get_running_loop()
         future: Future = loop.create_future()
         self._tag += 1
-        word, left, heard = f"@{self._tag} ", end - monotonic(), self._heard
-        tag = word[:-1].encode()
+        tag, left, heard = b"@%d" % self._tag, end - monotonic(), self._heard
         if not self._out:
             loop.call_soon(self._write)
-        self._out += question.line(word, left)
+        self._out += question.line(tag + b" ", left)
         self._calls[tag] = future
         self.load += 1
         try:
@@ -108,10 +107,7 @@ class AsyncConn:
 
     def _read(self) -> None:
         try:
-            chunk = self._sock.recv(CHUNK)
-            if not chunk:
-                raise ConnectionError("the daemon closed the connection")
-            for line in self._lines.feed(chunk):
+            for line in self._lines.feed(self._sock.recv(CHUNK)):
                 self._deliver(line)
         except BlockingIOError:
             pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket as _socket
 from _socket import socket as KernelSocket
+from contextlib import suppress
 from struct import pack
 from time import monotonic
 
@@ -52,37 +53,29 @@ class Conn:
         question.
         """
         self._tag += 1
-        tag = f"@{self._tag} "
+        tag = b"@%d " % self._tag
         self._end, self.spent = end, True  # spent until the whole reply has come
         try:
-            self._send(question.line(tag, self._wait_until(end)))
-            self._wait_until(end)  # sending may have taken time
-            lines = self._receive(end)
-        except (TimeoutError, BlockingIOError):  # the second one is the kernel's
-            raise TimeoutError from None
+            request = question.line(tag, self._wait_until(end))
+            lines: list[bytes] = []
+            try:
+                self.sock.sendall(request)
+            except BrokenPipeError:
+                pass  # the daemon has closed the connection, perhaps with a last word
+            while not lines:
+                self._wait_until(end)  # what has come before may have taken time
+                lines = self._lines.feed(self.sock.recv(CHUNK))
         except OSError as error:
+            # The kernel's end of the time is a BlockingIOError. That of the sweeper looks as if
+            # the daemon had closed the connection.
+            if isinstance(error, (TimeoutError, BlockingIOError)) or monotonic() >= end:
+                raise TimeoutError from None
             raise BrokenError(error.with_traceback(None), idle=self._served and not self._lines.size) from error
         line = lines[0]
-        if not line.startswith(tag.encode()):
+        if not line.startswith(tag):
             raise untagged(line)  # the reply may still come
         self._served, self.spent = True, len(lines) > 1 or self._lines.size > 0
         return line[len(tag) :]
-
-    def _send(self, request: bytes) -> None:
-        try:
-            self.sock.sendall(request)
-        except BrokenPipeError:
-            pass  # the daemon has closed the connection, perhaps with a last word
-
-    def _receive(self, end: float) -> list[bytes]:
-        """Returns one whole line, or the lines that came with it."""
-        while chunk := self.sock.recv(CHUNK):
-            lines = self._lines.feed(chunk)
-            if lines:
-                return lines
-            self._wait_until(end)
-        self._wait_until(end)  # if the time is over, wake has ended the call
-        raise ConnectionError("the daemon closed the connection")
 
     def _wait_until(self, end: float) -> float:
         """Sets the socket's timeout so that it ends at that time. Returns the time left."""
@@ -117,8 +110,6 @@ class Conn:
 
     def wake(self) -> None:
         """Ends a call that waits on the connection, from another thread."""
-        try:
+        with suppress(OSError):
             self.sock.shutdown(_socket.SHUT_RDWR)
-        except OSError:
-            pass
 

@@ -52,16 +52,16 @@ class Question:
             self._key = digest, self.verb, self.project, self.fallback
         return self._key
 
-    def line(self, tag: str, left: float) -> bytes:
+    def line(self, tag: bytes, left: float) -> bytes:
         """Returns the request line; left is the time in seconds until the answer must be there."""
         if not self.token:
-            return f"{tag}{self.verb}{self.args}\n".encode("ascii")
+            return tag + f"{self.verb}{self.args}\n".encode()
         # The daemon gets less time, so that it can still say what it knows. The
         # rest is for the way back.
         share = left - min(left / 10, _MOST_FOR_THE_WAY)
-        deadline = min(max(int(share * 1000), 1), MAX_DEADLINE)
+        deadline = min(int(share * 1000) or 1, MAX_DEADLINE)
         keep = " keep=1" if self.keep else ""
-        return f"{tag}{self.verb}{self.args} deadline={deadline}{keep} {self.token}\n".encode("ascii")
+        return tag + f"{self.verb}{self.args} deadline={deadline}{keep} {self.token}\n".encode()
 
 
 def first_tag() -> int:

@@ -59,10 +59,15 @@ class LineBuffer:
         self.size = 0  # of the line that has begun and not ended; 0: there is none
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Returns the lines that end in the chunk. Raises GarbledError if one is too long."""
+        """Returns the lines that end in the chunk.
+
+        Raises GarbledError if one is too long, and ConnectionError for the empty chunk that is the end.
+        """
         end = chunk.find(b"\n") + 1
         if 0 < end == len(chunk) <= self._limit and not self.size:  # nearly every chunk is one whole line
             return [chunk[:-1]]
+        if not chunk:
+            raise ConnectionError("the daemon closed the connection")
         *lines, tail = chunk.split(b"\n")
         if lines and self._parts:
             lines[0] = b"".join([*self._parts, lines[0]])
