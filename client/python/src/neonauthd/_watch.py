@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket as _socket
 import time
+from contextlib import suppress
 from time import monotonic
 
 from ._dial import Dialer
 from ._errors import GarbledError, NeonauthdError
 from ._memory import NEVER, SECOND, Instant, Memory
 from ._process import here
-from ._reply import MAX_REVISION, LineBuffer, Reply, handles_in, parse_reply, revision_in
+from ._reply import MAX_REVISION, LineBuffer, handles_in, parse_reply, revision_in
 from ._words import MAX_FORGET, MAX_LEASE, MAX_WATCH_LINE
 
 # How often, in seconds, the client checks whether there were lookups: a watch
@@ -62,62 +63,55 @@ class Watch:
                 self.until = self._memory.clock()[0] + self._pause * SECOND
 
     def _serve(self, sock: _socket.socket) -> None:
-        look, lookups = monotonic() + FIRST_LOOK, self._memory.lookups
-        with self._memory.lock:
-            if self._over:  # while it connected
-                return
-            self._ask("WATCH", self._memory.clock())
+        memory = self._memory
+        look, lookups = monotonic() + FIRST_LOOK, memory.lookups
+        with memory.lock:
+            if not self._over:  # else it was given up while it connected
+                self._ask("WATCH", memory.clock())
         while not self._over:
             sock.settimeout(max(look - monotonic(), 0.001))
             try:
                 chunk = sock.recv(MAX_WATCH_LINE)
             except TimeoutError:
-                with self._memory.lock:
-                    if self._memory.lookups == lookups:
+                with memory.lock:
+                    if memory.lookups == lookups:
                         self.quit(0)
-                    elif self._memory.is_lost(self._memory.clock()):
+                    elif memory.is_lost(memory.clock()):
                         self._end()
-                look, lookups = monotonic() + IDLE_WATCH, self._memory.lookups
+                look, lookups = monotonic() + IDLE_WATCH, memory.lookups
             else:
-                with self._memory.lock:
-                    self._take(chunk)
+                with memory.lock:
+                    if not self._over:
+                        self._take(chunk)
 
     def _take(self, chunk: bytes) -> None:
         """Handles the lines in the chunk, and then sends one SEEN for all of them."""
-        try:
-            if self._over or not chunk:
-                raise GarbledError("the end")
-            for line in self._lines.feed(chunk):
-                self._hear(line)
-            if self._untold and not self._memory.owed:
-                self.tell(self._memory.clock())
-        except GarbledError:
-            self._end()
+        for line in self._lines.feed(chunk):
+            self._hear(line)
+        if self._untold and not self._memory.owed:
+            self.tell(self._memory.clock())
 
     def _hear(self, line: bytes) -> None:
-        reply, up = parse_reply(line), self._memory.up
-        grants, forgets = "lease" in reply.fields, "forget" in reply.fields
-        if reply.word == "unknown-verb" and not up:
+        """Does what the line says. Raises GarbledError if a watch does not say that now."""
+        memory, reply = self._memory, parse_reply(line)
+        fields = reply.fields
+        if reply.word == "unknown-verb" and not memory.up:
             self._pause = OLD_DAEMON_PAUSE
-        if reply.status != "OK" or reply.rest or grants == forgets:
+        if reply.status != "OK" or reply.rest or ("lease" in fields) == ("forget" in fields):
             raise GarbledError("not a line of a watch")
-        if not (self._granted(reply) if grants else up and self._forgotten(reply)):
-            raise GarbledError("not what a watch says now")
-
-    def _granted(self, reply: Reply) -> bool:
-        memory, lease = self._memory, reply.number("lease", MAX_LEASE)
         if memory.up:
             rev = reply.number("rev", MAX_REVISION)
         else:
-            run, rev = revision_in(reply.fields.get("rev", ""))
-            memory.begin(run, rev)
-        return lease > 0 and memory.grant(rev, lease * 1_000_000)
-
-    def _forgotten(self, reply: Reply) -> bool:
-        self._untold = True
-        forget = reply.fields["forget"]
-        handles = None if forget == "*" else handles_in(forget, MAX_FORGET)
-        return self._memory.forget(reply.number("rev", MAX_REVISION), handles)
+            run, rev = revision_in(fields.get("rev", ""))
+            memory.begin(run, rev)  # an event as the first line is refused below: it has no higher revision
+        if "lease" in fields:
+            lease = reply.number("lease", MAX_LEASE)
+            fits = lease > 0 and memory.grant(rev, lease * 1_000_000)
+        else:
+            self._untold, forget = True, fields["forget"]
+            fits = memory.forget(rev, None if forget == "*" else handles_in(forget, MAX_FORGET))
+        if not fits:
+            raise GarbledError("not what a watch says now")
 
     def tell(self, now: Instant) -> None:
         """Sends a SEEN. Needs the lock, and no SEEN may be waiting for its answer."""
@@ -155,12 +149,10 @@ class Watch:
         if here() is not self._process:
             self.abandon()
             return
-        try:
+        with suppress(OSError):
             self._send(last)
             if self._sock is not None:
                 self._sock.shutdown(_socket.SHUT_RDWR)
-        except OSError:
-            pass
 
     def abandon(self) -> None:
         if self._sock is not None:
