@@ -28,15 +28,12 @@ class Process:
     which os.register_at_fork does not notice.
     """
 
-    __slots__ = ("_children", "_page", "_pid")
+    __slots__ = ("_children", "page", "pid")
 
     def __init__(self) -> None:
-        self._page = _cleared_by_forks()
-        self._pid = os.getpid()  # decides where no kernel clears the page
+        self.page = _cleared_by_forks()
+        self.pid = os.getpid()  # decides where no kernel clears the page
         self._children: dict[int, Process] = {}
-
-    def runs(self) -> bool:
-        return self._page[0] != 0 if self._page is not None else os.getpid() == self._pid
 
     def child(self) -> Process:
         """Returns the same object to all threads of the child."""
@@ -71,7 +68,7 @@ def here() -> Process:
     """Returns the process that runs. Safe for threads without a lock, because a fork could copy a locked one."""
     global _here
     process = _here
-    while not process.runs():
+    while not (process.page[0] if process.page is not None else os.getpid() == process.pid):
         process = _here = process.child()
     return process
 
