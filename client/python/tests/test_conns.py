@@ -8,6 +8,7 @@ import unittest
 import weakref
 from collections.abc import Callable
 from time import monotonic
+from typing import Any
 from unittest.mock import patch
 
 from neonauthd import Client, Unknown
@@ -32,7 +33,9 @@ class WithPair(unittest.TestCase):
         self.addCleanup(self.daemons.close)
 
     def conn(self) -> Conn:
-        return Conn(self.ours, monotonic() + 10, swept=True)
+        conn = Conn(self.ours, monotonic() + 10)
+        conn.swept = True
+        return conn
 
     def tags(self) -> list[bytes]:
         """Those of the requests that have come."""
@@ -114,7 +117,8 @@ class TestConns(WithPair):
 
     def test_the_time_that_sending_takes_is_no_time_for_the_reply(self) -> None:
         for swept in (True, False):
-            conn = Conn(self.ours, 0, swept)
+            conn = self.conn()
+            conn.swept = swept
             with self.subTest(swept), patch("neonauthd._conn.monotonic", side_effect=[0.0, 9.0]), self.assertRaises(TimeoutError):
                 conn.ask(Question("VERIFY", "a.b.c"), 9.0)
 
@@ -161,6 +165,18 @@ class TestPools(WithPair):
         gc.collect()
         self.assertIsNone(gone())
         self.assertFalse(sweeper._sweep())
+
+    def test_a_connection_is_swept_that_was_made_while_its_pool_was_given_up(self) -> None:
+        sweeper, pool = Sweeper(), Pool("/nowhere", 1)
+
+        def late(*args: Any) -> Conn:
+            sweeper._sweep()
+            return Conn(*args)
+
+        with patch("neonauthd._pool.start", return_value=True), patch("neonauthd._pool._sweepers.get", return_value=sweeper):
+            with patch.object(pool._dialer, "dial", return_value=self.ours), patch("neonauthd._pool.Conn", late):
+                pool._dial(monotonic() + 10)
+        self.assertEqual(list(sweeper._pools), [pool])
 
     def test_a_sweeper_that_starts_at_once_goes_on(self) -> None:
         """Its thread may run before add has returned."""

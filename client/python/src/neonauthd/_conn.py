@@ -29,18 +29,17 @@ LEAST_OF_KERNEL = 0.1
 class Conn:
     """A connection. It is used again only after it has brought one whole reply and no further byte."""
 
-    __slots__ = ("sock", "since", "spent", "_end", "_in_kernel", "_lines", "_served", "_tag", "_timeout")
+    __slots__ = ("sock", "since", "spent", "swept", "_end", "_lines", "_served", "_tag", "_timeout")
 
-    def __init__(self, sock: _socket.socket, end: float, swept: bool) -> None:
-        """Makes a connection for a call that ends at that time. swept: a sweeper ends overdue calls."""
+    def __init__(self, sock: _socket.socket, end: float) -> None:
+        """Makes a connection for a call that ends at that time."""
         self.sock = sock
         self.since = 0.0  # when it became idle
         self.spent = True  # it must not carry another question; a new one must not stay if nobody asks on it
+        # A sweeper ends overdue calls. A signal begins a timeout of the kernel anew,
+        # and some programs get many, so the kernel waits only then.
+        self.swept = False
         self._end = end  # of the latest call
-        # A signal begins a timeout of the kernel anew, and some programs get many.
-        # So the kernel waits only where a sweeper ends overdue calls. The sockets
-        # of gevent and eventlet wait in their own way.
-        self._in_kernel = swept and isinstance(sock, KernelSocket)
         self._lines = LineBuffer()
         self._served = False  # it has served before, and the daemon may have closed it since
         self._tag = first_tag()
@@ -91,9 +90,10 @@ class Conn:
         """Sets how long one operation may wait, in seconds.
 
         With a timeout of Python's own, each read would be two system calls, and each of
-        them a turn of another thread in the interpreter.
+        them a turn of another thread in the interpreter. But the sockets of gevent and
+        eventlet wait in their own way.
         """
-        if self._in_kernel and span >= LEAST_OF_KERNEL:
+        if self.swept and isinstance(self.sock, KernelSocket) and span >= LEAST_OF_KERNEL:
             timeval = pack("ll", *divmod(int(span * 1e6), 1_000_000))
             try:
                 for option in (_socket.SO_RCVTIMEO, _socket.SO_SNDTIMEO):
@@ -101,12 +101,12 @@ class Conn:
                 self.sock.setblocking(True)
                 return
             except OSError:
-                self._in_kernel = False  # another system's timeval has another size
+                self.swept = False  # another system's timeval has another size
         self.sock.settimeout(span)
 
     def is_overdue(self) -> bool:
-        """Whether the kernel should have ended a call some time ago."""
-        return self._in_kernel and self.spent and monotonic() > self._end + OVERDUE
+        """Whether a call should have ended some time ago."""
+        return self.spent and monotonic() > self._end + OVERDUE
 
     def wake(self) -> None:
         """Ends a call that waits on the connection, from another thread."""

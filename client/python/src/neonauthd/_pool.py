@@ -36,7 +36,6 @@ class Pool:
         self._conns: set[Conn] = set()  # all connections
         self._waiting: deque[Future[Conn | None]] = deque()  # calls without a place; the one that has waited longest first
         self._lock = threading.Lock()  # for _places and _waiting
-        self.swept = False  # the sweeper knows this pool
         self._closed = False
 
     def ask(self, question: Question, end: float) -> bytes:
@@ -98,11 +97,9 @@ class Pool:
             self._places.insert(0 if place is None else len(self._places), place)
 
     def _dial(self, end: float) -> Conn:
-        sock = self._dialer.dial(end, lambda: self._closed)
-        if not self.swept:
-            self.swept = _sweepers.get().add(self)
-        conn = Conn(sock, end, self.swept)
+        conn = Conn(self._dialer.dial(end, lambda: self._closed), end)
         self._conns.add(conn)
+        conn.swept = _sweepers.get().add(self)  # only now: a pool without connections is not swept any more
         if self._closed:  # while it connected
             conn.wake()
         return conn
@@ -151,11 +148,10 @@ class Sweeper:
         self._running = False
 
     def add(self, pool: Pool) -> bool:
-        """Sweeps the pool from now on. False: no thread can be started."""
+        """Sweeps the pool while it has connections. False: no thread can be started."""
         with self._lock:
             self._pools.add(pool)
-            if not self._running:
-                self._running = start(self._run)
+            self._running = self._running or start(self._run)
             return self._running
 
     def _run(self) -> None:
@@ -170,12 +166,7 @@ class Sweeper:
     def _sweep(self) -> bool:
         """Sweeps all pools. False: there is no pool, and the thread must end."""
         with self._lock:
-            for pool in list(self._pools):
-                pool.swept = False  # first: a call that makes a connection from now on adds the pool again
-                if pool.sweep():
-                    pool.swept = True
-                else:
-                    self._pools.discard(pool)
+            self._pools = weakref.WeakSet(pool for pool in self._pools if pool.sweep())
             self._running = bool(self._pools)
             return self._running
 
