@@ -27,7 +27,7 @@ class Keeper:
 
     def __init__(self, path: str, answers: int) -> None:
         self.memory = Memory((answers + 1) // 2)
-        self.refreshes: dict[Entry, int] = {}  # when the background lookups that run now began, by what they renew
+        self.refreshes: dict[Entry, int] = {}  # when the background lookups that run now count as lost, by what they renew
         self._dialer = Dialer(path)
         self._closed = False
 
@@ -50,29 +50,24 @@ class Keeper:
         # No kept answer says that the fleet is heard now.
         entry = memory.recall(key, now, 0 if question.heard else question.max_age)
         if memory.is_due(now):
-            self._tell(now)
+            with memory.lock:
+                if self._watch is not None and memory.is_due(now):  # else another lookup was first
+                    self._watch.tell(now)
         if entry is None:
             return None, None
         return entry.at(now), entry if entry.is_aging(now) and self._claim(entry, now) else None
-
-    def _tell(self, now: Instant) -> None:
-        with self.memory.lock:
-            if self._watch is not None and self.memory.is_due(now):
-                self._watch.tell(now)
 
     def _claim(self, entry: Entry, now: Instant) -> bool:
         """Whether this lookup is the one to start the background lookup."""
         with self.memory.lock:
             if not entry.is_aging(now):  # another lookup was first
                 return False
-            entry.refresh = now[0] + REFRESH_PAUSE * SECOND
+            self.refreshes = {one: lost for one, lost in self.refreshes.items() if lost > now[0]}
             if len(self.refreshes) == MAX_REFRESHES:
-                lost = now[0] - LOST_REFRESH * SECOND
-                self.refreshes = {one: began for one, began in self.refreshes.items() if began > lost}
-            if len(self.refreshes) == MAX_REFRESHES:
+                entry.refresh = now[0] + REFRESH_PAUSE * SECOND
                 return False
             entry.refresh = NEVER
-            self.refreshes[entry] = now[0]
+            self.refreshes[entry] = now[0] + LOST_REFRESH * SECOND
             return True
 
     def refreshed(self, entry: Entry) -> None:
