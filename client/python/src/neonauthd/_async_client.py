@@ -72,9 +72,7 @@ class AsyncClient(BaseClient):
     async def close(self) -> None:
         """Does what Client.close does."""
         self._forget()
-        loops = self._loops.made()
-        if loops is not None:
-            loops.close()
+        self._loops.get().close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -49,9 +49,7 @@ class BaseClient:
     def _forget(self) -> None:
         """Closes the common part of the clients."""
         self._closed = True
-        keeper = self._keeper.made()
-        if keeper is not None:
-            keeper.close()
+        self._keeper.get().close()
 
 
 class Client(BaseClient):
@@ -165,9 +163,7 @@ class Client(BaseClient):
         last call.
         """
         self._forget()
-        pool = self._pool.made()
-        if pool is not None:
-            pool.close()
+        self._pool.get().close()
 
     def __enter__(self) -> Self:
         return self

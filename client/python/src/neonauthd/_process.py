@@ -93,11 +93,6 @@ class PerProcess(Generic[T]):
             value = self._values.setdefault(process, self._make())
         return value
 
-    def made(self) -> T | None:
-        """Returns the value of this process, if it has been used."""
-        self.clear()
-        return self._values.get(here())
-
     def clear(self) -> None:
         """Abandons the values of the parent."""
         for process in list(self._values):
