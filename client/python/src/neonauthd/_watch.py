@@ -134,9 +134,6 @@ class Watch:
 
     def quit(self, pause: int) -> None:
         """Ends the watch. No other one is opened for so many seconds. Needs the lock."""
-        if self.until < NEVER:  # it has ended already
-            self.until = max(self.until, self._memory.clock()[0] + pause * SECOND)
-            return
         self._pause = pause
         hits = self._memory.take_hits()
         seen = f"{self._seen(hits)}\n" if hits else ""
