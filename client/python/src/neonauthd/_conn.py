@@ -74,6 +74,7 @@ class Conn:
         if not line.startswith(tag):
             raise untagged(line)  # the reply may still come
         self._served, self.spent = True, len(lines) > 1 or self._lines.size > 0
+        self.since = monotonic()
         return line[len(tag) :]
 
     def _wait_until(self, end: float) -> float:

@@ -76,15 +76,13 @@ class Pool:
 
     def _give(self, conn: Conn | None) -> None:
         """Gives a place back, with its connection if that can serve again."""
-        if conn is None or conn.spent or self._closed:
-            try:
-                if conn is not None:
-                    self._end(conn)
-            finally:  # also if an exception such as KeyboardInterrupt comes while the connection closes
-                self._hand_on(None)
-        else:
-            conn.since = monotonic()
+        if conn is None or not (conn.spent or self._closed):
             self._hand_on(conn)
+            return
+        try:
+            self._end(conn)
+        finally:  # also if an exception such as KeyboardInterrupt comes while the connection closes
+            self._hand_on(None)
 
     def _hand_on(self, place: Conn | None) -> None:
         """Gives a place to the call that has waited longest, or else to the next one."""
