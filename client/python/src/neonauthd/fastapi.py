@@ -11,12 +11,16 @@ With options: `team = Guard(team="...")`, and then `Depends(team)`. Requests are
 with the statuses of neonauthd.wsgi, by an HTTPException. So the middleware that adds
 CORS headers adds them, and exception handlers may write the body. A WebSocket is closed
 before it opens. To guard all paths at once, put neonauthd.asgi.Guard around the
-application.
+application: the dependencies of an application do not guard what is mounted in it, nor
+its documentation, and FastAPI before 0.97 ignores dependencies=[Depends(current_user)]
+of applications and routers for WebSockets.
 """
 
 # FastAPI evaluates the annotations, so this module does not import annotations
 # from __future__.
 
+import inspect
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import NoReturn, Unpack
 
@@ -34,6 +38,21 @@ from ._user import User
 from .httpauth import HeaderValues, Refusal
 
 __all__ = ["Found", "Guard", "bearer", "cookie", "current_answer", "current_user", "metadata", "optional_user"]
+
+
+def _warn_of_open_websockets() -> None:
+    """Warns of a FastAPI that opens a WebSocket whose router has the guard among its dependencies."""
+    if "dependencies" in inspect.signature(APIRouter.websocket).parameters:
+        return
+    warnings.warn(
+        "neonauthd: FastAPI before 0.97 ignores dependencies=[...] for WebSockets, which then open without a token: write"
+        " user: User = Depends(current_user) in each WebSocket's function, or put neonauthd.asgi.Guard around the application",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+
+
+_warn_of_open_websockets()
 
 
 def _values_of(connection: HTTPConnection) -> HeaderValues:

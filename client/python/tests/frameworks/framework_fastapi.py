@@ -1,15 +1,16 @@
 import asyncio
 import unittest
+import warnings
 from collections.abc import Callable
 from typing import Any, cast
 
-from fastapi import Depends, FastAPI, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 import neonauthd.fastapi
-from neonauthd import Accepted, Client, User
+from neonauthd import Accepted, Client, User, asgi
 from neonauthd.fastapi import Guard, bearer, cookie, metadata
 from neonauthd.testing import FakeAsyncClient
 
@@ -206,6 +207,33 @@ class FastAPIDependencies(Cases):
             with self.assertRaises(WebSocketDisconnect) as raised, client.websocket_connect("/live", headers=bearing(token)):
                 pass
             self.assertEqual(raised.exception.code, code)
+
+    def test_every_form_for_many_routes_guards_a_websocket_or_warns(self) -> None:
+        def has_live(app: Any) -> FastAPI:
+            @app.websocket("/live")
+            async def live(socket: WebSocket) -> None:
+                await socket.accept()
+                await socket.close()
+
+            return cast(FastAPI, app)
+
+        guard = Depends(Guard(client=self.fake))
+        router = FastAPI()
+        router.include_router(cast(Any, has_live(APIRouter(dependencies=[guard]))))
+        around, whole = has_live(FastAPI()), has_live(FastAPI(dependencies=[guard]))
+        around.add_middleware(cast(Any, asgi.Guard), client=self.fake)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            neonauthd.fastapi._warn_of_open_websockets()  # as when it is imported
+        told = ["FastAPI before 0.97 ignores dependencies=[...] for WebSockets" in str(one.message) for one in warned]
+        self.assertIn(told, ([], [True]))
+        for app in (around, *(() if told else (router, whole))):
+            with self.assertRaises(WebSocketDisconnect), TestClient(app).websocket_connect("/live"):
+                pass
+        if told:
+            for app in (router, whole):
+                with TestClient(app).websocket_connect("/live"):
+                    pass
 
     def test_the_documentation_says_that_a_token_is_needed(self) -> None:
         document = self.client().get("/openapi.json").json()
