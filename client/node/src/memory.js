@@ -47,6 +47,11 @@ class Entry {
     const young = maxAge < 0 || (maxAge > 0 && this.answer.age + 1000 + kept <= maxAge * 1000)
     return young && kept < this.answer.ttl && now.wall < this.expires
   }
+
+  // endedBy tells whether an event has ended the answer. An event is a line of
+  // the watch that said what to forget: { n, handles }; without handles it ends
+  // everything.
+  endedBy({ handles }) { return handles === undefined || handles.some((handle) => this.handles.includes(handle)) }
 }
 
 // Memory keeps accepted answers while a watch reports which of them have ended.
@@ -73,8 +78,7 @@ class Memory {
   #young = new Map()
   #old = new Map()
   #taken = 0 // places of the young generation
-  #floor = 0 // #events holds every event after this revision
-  #events = [] // lines of the watch that named handles, the latest last
+  #events = [] // the latest last; the first one stands for all before it
 
   constructor(answers) { this.#most = Math.ceil(answers / 2) }
 
@@ -93,8 +97,8 @@ class Memory {
   // keep keeps an answer, unless something that the answer depends on may have
   // ended since the daemon decided it.
   keep(key, entry, { run, n }) {
-    const ended = (event) => event.n > n && event.handles.some((handle) => entry.handles.includes(handle))
-    if (this.up && run === this.run && n >= this.#floor && !this.#events.some(ended)) this.#put(key, entry)
+    const ended = (event) => event.n > n && entry.endedBy(event)
+    if (this.up && run === this.run && !this.#events.some(ended)) this.#put(key, entry)
   }
 
   // put puts the entry into the young generation, and drops the entry that it
@@ -118,32 +122,20 @@ class Memory {
     this.#old.delete(key)
   }
 
-  // clear drops all entries. From then on, keep refuses answers that were
-  // decided before that revision.
-  #clear(n) {
-    this.#young = new Map()
-    this.#old = new Map()
-    this.#taken = 0
-    this.#floor = n
-    this.#events = []
-  }
-
-  // forget drops the entries that depend on one of the handles, or all entries
-  // if handles is undefined. From then on, keep refuses answers that were
-  // decided before. forget returns whether the revision is higher than the last
-  // one, as it must be.
-  forget(n, handles) {
-    if (!(n > this.rev)) return false
-    this.rev = n
-    if (handles === undefined) {
-      this.#clear(n)
-      return true
-    }
+  // forget drops the entries that the event has ended. From then on, keep
+  // refuses such answers if they were decided before. forget returns whether the
+  // revision is higher than the last one, as it must be.
+  forget(event) {
+    if (!(event.n > this.rev)) return false
+    this.rev = event.n
     for (const [key, entry] of [...this.#young, ...this.#old]) {
-      if (handles.some((handle) => entry.handles.includes(handle))) this.drop(key)
+      if (entry.endedBy(event)) this.drop(key)
     }
-    this.#events.push({ n, handles })
-    if (this.#events.length > MAX_EVENTS) this.#floor = this.#events.shift().n
+    this.#events.push(event)
+    if (this.#events.length > 1 + MAX_EVENTS) {
+      this.#events.shift()
+      this.#events[0] = { n: this.#events[0].n }
+    }
     return true
   }
 
@@ -157,7 +149,7 @@ class Memory {
   begin({ run, n }) {
     this.run = run
     this.rev = n
-    this.#clear(n)
+    this.#events = [{ n }]
     this.up = true
   }
 
@@ -175,7 +167,9 @@ class Memory {
   end() {
     this.up = false
     this.owed = false
-    this.#clear(this.rev)
+    this.#young = new Map()
+    this.#old = new Map()
+    this.#taken = 0
   }
 }
 

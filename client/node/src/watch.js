@@ -97,7 +97,7 @@ class Watch {
     const handles = handlesIn(raw, MAX_FORGET)
     if (!this.#memory.up || (handles === undefined && raw !== '*')) return false
     this.#untold = true
-    return this.#memory.forget(countIn(rev), handles)
+    return this.#memory.forget({ n: countIn(rev), handles })
   }
 
   // lookAfter checks after that time whether the watch is to go on. It ends if

@@ -94,8 +94,8 @@ test('what is used at least once in a generation stays', () => {
 
 test('forgetting reaches both generations', () => {
   for (const [name, forget] of Object.entries({
-    'by a handle': (memory) => memory.forget(1, ['nine', 'two', 'eight']),
-    all: (memory) => memory.forget(1, undefined),
+    'by a handle': (memory) => memory.forget({ n: 1, handles: ['nine', 'two', 'eight'] }),
+    all: (memory) => memory.forget({ n: 1 }),
     'at the end': (memory) => memory.end() ?? true,
   })) {
     const memory = leased(3)
@@ -113,7 +113,7 @@ test('a forgotten answer does not come back', () => {
   const memory = leased(1)
   keep(memory, 0, entryOf(1))
   keep(memory, 1, entryOf(1, ['two']))
-  memory.forget(1, ['one'])
+  memory.forget({ n: 1, handles: ['one'] })
   assert.deepEqual([has(memory, 0), has(memory, 1), has(memory, 0)], [false, true, false])
 })
 
@@ -121,7 +121,7 @@ test('a forgotten answer does not come back', () => {
 for (const events of [255, 256, 257]) {
   test(`of ${events} events those that count are remembered`, () => {
     const memory = leased(1000)
-    for (let n = 1; n <= events; n++) assert.ok(memory.forget(n, [`${n}`]))
+    for (let n = 1; n <= events; n++) assert.ok(memory.forget({ n, handles: [`${n}`] }))
     for (let rev = 0; rev <= events; rev++) {
       for (const handle of [1, rev, rev + 1, events, 5000]) {
         keep(memory, 'it', entryOf(1, ['other', `${handle}`]), rev)
@@ -136,7 +136,7 @@ for (const events of [255, 256, 257]) {
 
 test('a revision only rises', () => {
   const memory = leased(10)
-  assert.deepEqual([3, 3, 2, undefined, NaN, 4].map((n) => memory.forget(n, [])), [true, false, false, false, false, true])
+  assert.deepEqual([3, 3, 2, undefined, NaN, 4].map((n) => memory.forget({ n, handles: [] })), [true, false, false, false, false, true])
 })
 
 test('nothing is kept without a watch, of another run, or granted without having been asked for', () => {
