@@ -29,11 +29,12 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 	if _, err := serve.NewCallers(cfg.Callers); err != nil {
 		return 0, program.ConfigError{Err: cfg.InFile(err)}
 	}
-	state, from := config.StateDir(cfg.StateDir), ""
-	if state != cfg.StateDir {
+	state, unfit := chooseState(&cfg)
+	from := ""
+	if state.byUnit {
 		from = " (STATE_DIRECTORY, which wins over state_dir)"
 	}
-	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s%s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, state, from, cfg.Cache.MaxBytes.String())
+	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s%s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, state.path, from, cfg.Cache.MaxBytes.String())
 	if cfg.MetricsListen != "" {
 		fmt.Fprintf(out, "metrics       %s\n", cfg.MetricsListen)
 	}
@@ -57,8 +58,8 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 		// A unit may have a user namespace. This process normally has none.
 		fmt.Fprintf(out, "callers       %d [[caller]] table(s); a unit with PrivateUsers=yes does not start with them\n", len(cfg.Callers))
 	}
-	wrong += checkState(out, state)
-	checkSockets(out, &cfg, state)
+	wrong += checkStateChoice(out, state, unfit) + checkState(out, state)
+	checkSockets(out, &cfg, state.path)
 	if cfg.Fleet.On() {
 		wrong += checkFleet(ctx, out, &cfg)
 	}

@@ -13,11 +13,28 @@ import (
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
 
+// checkStateChoice tells of revocations that a start would not use, because the unit names
+// another state directory than the configuration does. unfit refuses such a start. Outside
+// of the unit nobody knows what it names.
+func checkStateChoice(out io.Writer, state chosenState, unfit error) (wrong int) {
+	switch {
+	case unfit != nil:
+		fmt.Fprintf(out, "WRONG         state: %v\n", unfit)
+		return 1
+	case state.warning != "":
+		fmt.Fprintf(out, "warn          state: %s\n", state.warning)
+	case !state.byUnit && state.path != config.Default().StateDir:
+		fmt.Fprintf(out, "note          state: this is state_dir; a unit with a StateDirectory=, such as the one that comes with neonauthd, uses that directory instead (docs/state.md)\n")
+	}
+	return 0
+}
+
 // checkState judges the state directory and the journal of revocations as a start would,
 // and changes nothing.
-func checkState(out io.Writer, path string) (wrong int) {
+func checkState(out io.Writer, state chosenState) (wrong int) {
+	path := state.path
 	report := func(err error) int {
-		fmt.Fprintf(out, "WRONG         state: %v\n", err)
+		fmt.Fprintf(out, "WRONG         state: %v\n", state.explain(err))
 		return 1
 	}
 	if err := statedir.Inspect(path, accessKeyName); err != nil {

@@ -85,7 +85,7 @@ func TestCheckJudgesTheStateDirectoryAsAStartDoes(t *testing.T) {
 			}
 			before := contents(t, folder)
 			var out bytes.Buffer
-			wrong := checkState(&out, dir)
+			wrong := checkState(&out, chosenState{path: dir})
 			if (wrong > 0) != c.fails || !strings.Contains(out.String(), c.says) || c.says == "" && out.Len() > 0 {
 				t.Errorf("%d wrong:\n%s", wrong, out.String())
 			}
@@ -108,7 +108,7 @@ func TestCheckWarnsOfAStateDirectoryThatCannotBeMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if wrong := checkState(&out, filepath.Join(folder, "b", "state")); wrong != 0 || !strings.Contains(out.String(), "warn          state: this process cannot write to "+folder+": permission denied") {
+	if wrong := checkState(&out, chosenState{path: filepath.Join(folder, "b", "state")}); wrong != 0 || !strings.Contains(out.String(), "warn          state: this process cannot write to "+folder+": permission denied") {
 		t.Errorf("%d wrong: %s", wrong, out.String())
 	}
 }

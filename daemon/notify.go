@@ -185,7 +185,7 @@ func (d *Daemon) logStart(l *Listeners) {
 	}
 	d.tellOfStrays()
 	d.opts.Logger.Info("serving", "version", d.opts.Version, "go", runtime.Version(), "projects", strings.Join(names, ","),
-		"socket", address(l.Ordinary), "admin_socket", address(l.Admin), "metrics", address(l.Metrics), "access_log", d.state.Load().config.AccessLog, "inherited", l.Inherited)
+		"socket", address(l.Ordinary), "admin_socket", address(l.Admin), "metrics", address(l.Metrics), "state", d.stateDir.Path(), "access_log", d.state.Load().config.AccessLog, "inherited", l.Inherited)
 }
 
 // tellOfStrays warns of revocations that cover nobody on this host, because no project

@@ -92,6 +92,7 @@ func TestWhatIsCommentedOutIsTheDefault(t *testing.T) {
 		}
 		cfg.Callers = nil                    // an example, not a default
 		cfg.Projects[0].Introspection = nil  // the same
+		cfg.StateDirWritten = false          // what is written there is the default
 		cfg.Projects[0].SecretServerKey = "" // without it the one shown is taken too, if it is there
 		if on, off := derived(t, cfg), derived(t, bare); on != off {
 			t.Errorf("%s, with all settings on:\n%s\nwith none:\n%s", preset, on, off)

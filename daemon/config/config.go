@@ -48,6 +48,8 @@ type Config struct {
 	// StateDir is the folder of key sets and revocations; STATE_DIRECTORY overrides it, see
 	// the function StateDir.
 	StateDir string `toml:"state_dir"`
+	// StateDirWritten says that StateDir comes from the file, and not from Default.
+	StateDirWritten bool `toml:"-"`
 	// LogLevel is the least level that is logged.
 	LogLevel LogLevel `toml:"log_level"`
 	// LogFormat is how a line of the log is written: LogText or LogJSON.
@@ -138,7 +140,8 @@ func Load(path string) (Config, error) {
 // there is none yet, of the folder of the file.
 func LoadToCheck(path string) (Config, error) {
 	return load(path, func(text []byte) int {
-		if state := StateDir(stateDirIn(text)); exists(state) {
+		configured, _ := stateDirIn(text)
+		if state, _ := StateDir(configured); exists(state) {
 			return folders.UserOf(state)
 		}
 		return folders.UserOf(filepath.Dir(path))
@@ -148,24 +151,26 @@ func LoadToCheck(path string) (Config, error) {
 // stateDirectory is the variable in which systemd names the folder of StateDirectory=.
 const stateDirectory = "STATE_DIRECTORY"
 
-// StateDir returns the state directory that is used where state_dir is configured:
-// STATE_DIRECTORY overrides it.
-func StateDir(configured string) string {
-	if dir := os.Getenv(stateDirectory); dir != "" {
-		return filepath.SplitList(dir)[0]
+// StateDir returns the state directory that is used where state_dir is configured.
+// STATE_DIRECTORY overrides it; byUnit says that it does, with the same directory or with
+// another one.
+func StateDir(configured string) (dir string, byUnit bool) {
+	if dirs := filepath.SplitList(os.Getenv(stateDirectory)); len(dirs) > 0 && dirs[0] != "" {
+		return dirs[0], true
 	}
-	return configured
+	return configured, false
 }
 
 // stateDirIn returns the state directory of a text that may have mistakes: load names them.
-func stateDirIn(text []byte) string {
+// written says that the text has one.
+func stateDirIn(text []byte) (dir string, written bool) {
 	var said struct {
 		StateDir string `toml:"state_dir"`
 	}
 	if err := toml.Unmarshal(bytes.TrimPrefix(text, []byte("\ufeff")), &said); err != nil || said.StateDir == "" {
-		return Default().StateDir
+		return Default().StateDir, false
 	}
-	return said.StateDir
+	return said.StateDir, true
 }
 
 func exists(path string) bool {
@@ -195,6 +200,7 @@ func Parse(body []byte) (Config, error) {
 	if err := settings.Decode(body, &cfg, manual); err != nil {
 		return Config{}, err
 	}
+	_, cfg.StateDirWritten = stateDirIn(body)
 	for i := range cfg.Projects {
 		cfg.Projects[i] = DefaultProject()
 	}

@@ -113,6 +113,19 @@ func TestSeveralFaultsAreAllTold(t *testing.T) {
 	}
 }
 
+// TestAWrittenStateDirectoryIsToldFromTheDefault, also if it is written like the default.
+func TestAWrittenStateDirectoryIsToldFromTheDefault(t *testing.T) {
+	text, err := os.ReadFile("testdata/minimal-stack.good.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for first, written := range map[string]bool{"": false, "#state_dir = \"/a\"\n": false, "state_dir = \"/var/lib/neonauthd\"\n": true, "\ufeffstate_dir = \"/a\"\n": true} {
+		if c, err := Parse([]byte(first + string(text))); err != nil || c.StateDirWritten != written {
+			t.Errorf("%q: %v, %v", first, c.StateDirWritten, err)
+		}
+	}
+}
+
 func TestConfigurationFilesAreBounded(t *testing.T) {
 	text, err := os.ReadFile("testdata/minimal-stack.good.toml")
 	if err != nil {

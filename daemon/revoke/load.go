@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -66,6 +69,21 @@ func Inspect(dir *statedir.Dir) (warnings []string, err error) {
 		warnings = append(warnings, told()[f])
 	}
 	return warnings, err
+}
+
+// Left reports whether the folder at path has files of revocations. The error says why
+// that cannot be told; a folder that is not there has none.
+func Left(path string) (bool, error) {
+	for _, name := range []string{journalName, sealName} {
+		_, err := os.Lstat(filepath.Join(path, name))
+		switch {
+		case err == nil:
+			return true, nil
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // load passes every line of the file to apply, in order, and returns the faults.
