@@ -52,6 +52,7 @@ type Watches struct {
 	secret   [sha256.Size]byte // of handles
 	revision atomic.Int64      // raised with mu held
 	draining atomic.Bool       // set with mu held
+	cleared  atomic.Bool       // the watches were told to forget everything because of withhold, and nothing may have been kept since
 	hits     atomic.Uint64
 	hearing  func() (heard time.Duration, blind bool)
 	places   *fair.Pool
@@ -61,7 +62,6 @@ type Watches struct {
 	open    map[*Watch]struct{}
 	ends    time.Time // when the leases of a former run, and of watches that were lost, end
 	backlog int       // unwritten bytes of all watches together
-	told    bool      // withhold is true, and the watches have been told to forget everything since it became true
 }
 
 // Options are what Watches have to be told about their host. Both functions must return
@@ -116,7 +116,14 @@ func (s *Watches) Revision() (r protocol.Revision, ok bool) {
 	if _, blind := s.hearing(); blind {
 		return protocol.Revision{}, false
 	}
-	return protocol.Revision{Run: s.run, N: s.revision.Load()}, !s.draining.Load() && !s.withhold()
+	r = protocol.Revision{Run: s.run, N: s.revision.Load()}
+	if s.draining.Load() || s.withhold() {
+		return r, false
+	}
+	if s.cleared.Load() { // mostly false, and reading costs less than writing
+		s.cleared.Store(false)
+	}
+	return r, true
 }
 
 // Handle returns the handle of something in a project that answers depend on. A handle
@@ -170,14 +177,16 @@ func forgetLine(dst []byte, n int64, what func([]byte) []byte) []byte {
 	return append(protocol.AppendInt(dst, protocol.FieldRev, n), '\n')
 }
 
-// withholdLocked tells every watch to forget everything, once each time that withhold
-// changes to true. s.mu is held.
+// withholdLocked tells every watch to forget everything if withhold is true, unless
+// nothing may have been kept since it last did so. s.mu is held.
+//
+// cleared is set before the revision is raised. So a Revision that returns the new
+// revision finds cleared set, and takes it back. An answer with an earlier revision is
+// not kept, because the client has been told to forget everything since.
 func (s *Watches) withholdLocked() {
-	is := s.withhold()
-	if is && !s.told {
+	if s.withhold() && s.cleared.CompareAndSwap(false, true) {
 		s.tellLocked(appendAll)
 	}
-	s.told = is
 }
 
 // Settled waits until no client can use any answer that was to be forgotten before this

@@ -317,3 +317,34 @@ func TestWhileItIsWithheldNothingIsKept(t *testing.T) {
 		}
 	})
 }
+
+// TestEachWithholdingIsTold also if withholding ends and begins again between two SEENs: an
+// answer may have been kept meanwhile. If none may have been kept, nothing is told again.
+func TestEachWithholdingIsTold(t *testing.T) {
+	for name, granted := range map[string]bool{"an answer may have been kept": true, "nothing may have been kept": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var withheld atomic.Bool
+				s := New(Options{Withhold: withheld.Load})
+				c := up(t, s, 1)
+				withheld.Store(true)
+				c.says("SEEN rev=0 hits=0")
+				c.hears(forgettingAll(1), "OK lease=1000 rev=1")
+				synctest.Wait()
+				withheld.Store(false)
+				if granted {
+					if r, ok := s.Revision(); !ok || r.N != 1 {
+						t.Errorf("revision %d, %v", r.N, ok)
+					}
+				}
+				withheld.Store(true)
+				c.says("SEEN rev=1 hits=0")
+				if granted {
+					c.hears(forgettingAll(2), "OK lease=1000 rev=2")
+				} else {
+					c.hears("OK lease=1000 rev=1")
+				}
+			})
+		})
+	}
+}
