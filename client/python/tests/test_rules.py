@@ -91,6 +91,15 @@ class WhatPathsAre(unittest.TestCase):
             for found in (*open_paths, *guarded):
                 self.assertEqual(paths.guard(*found), found in guarded, (include, exclude, found))
 
+    def test_include_takes_a_path_with_and_without_that_of_each_mount(self) -> None:
+        for entry, root, guarded in (
+            ("/x", "/api/admin", True), ("/admin/*", "/api/admin", True), ("/api/*", "/api/admin", True), ("/API/admin/X", "api/admin/", True),
+            ("/api/x", "/api/admin", False), ("/min/x", "/api/admin", False), ("/api/x", "", False), ("/other", "/api/../admin", True),
+        ):  # fmt: skip
+            self.assertEqual(Paths([entry], []).guard("/x", root=root), guarded, (entry, root))
+        self.assertFalse(Paths(["/api/*"], ["/open"]).guard("/open", root="/api"))
+        self.assertTrue(Paths(["/api/*"], ["/api/open"]).guard("/open", root="/api"))
+
     def test_starlette_says_which_path_its_router_reads(self) -> None:
         def read(scope: dict[str, Any]) -> str:
             path: str = scope["path"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class Paths:
@@ -18,14 +18,31 @@ class Paths:
             raise ValueError("neonauthd: include is an empty list, which guards nothing: leave it out to guard all paths")
         self._exclude = _checked("exclude", exclude, lenient=False)
 
-    def guard(self, *paths: str) -> bool:
-        """Whether a request is guarded that the application may read as a request for any of the paths."""
+    def guard(self, *paths: str, root: str = "") -> bool:
+        """Whether a request is guarded that the application may read as a request for any of the paths.
+
+        root: the path at which the application is mounted. Include takes a path with
+        and without it: the author of either meant to guard something. Exclude takes
+        only what the application reads.
+        """
         if not all(map(_plain, paths)):
             return True
-        include = self._include
-        if include is not None and not any(_matches(include, _folded(path)) for path in paths):
+        if self._include is not None and not any(self._included(path) for path in _with_mounts(root, paths)):
             return False
         return not all(_matches(self._exclude, path) for path in paths)
+
+    def _included(self, path: str) -> bool:
+        return self._include is None or not _plain(path) or _matches(self._include, _folded(path))
+
+
+def _with_mounts(root: str, paths: tuple[str, ...]) -> Iterator[str]:
+    """Yields the paths as they are, and as each application sees them in which the next one is mounted."""
+    yield from paths
+    root = root.strip("/")
+    if root:
+        parts = root.split("/")
+        for path in paths:
+            yield from (f"/{'/'.join(parts[n:])}{path}" for n in range(len(parts)))
 
 
 def _checked(what: str, entries: Iterable[str], *, lenient: bool) -> frozenset[str]:

@@ -127,7 +127,7 @@ class Guard:
         if described is not None and scope["type"] == "http":
             await _respond(described, send)
             return
-        if not self._paths.guard(*_paths_of(scope)):
+        if not self._paths.guard(*_paths_of(scope), root=scope.get("root_path", "")):
             await self._app(scope, receive, send)
             return
         verdict = await self._rules.judge_async(scope, method)

@@ -172,17 +172,20 @@ def middleware(get_response: Callable[..., Any]) -> Callable[..., Any]:
     except (TypeError, ValueError) as error:
         raise ImproperlyConfigured(f"NEONAUTHD: {str(error).removeprefix('neonauthd: ')}") from error
 
+    def has_guard(request: HttpRequest) -> bool:
+        return paths.guard(request.path_info, root=request.META.get("SCRIPT_NAME", ""))
+
     def guarded(request: HttpRequest) -> Any:
         request.META.pop(KEY, None)
         answered = gate.described(request)
-        if answered is None and paths.guard(request.path_info):
+        if answered is None and has_guard(request):
             answered = gate.check(request)
         return get_response(request) if answered is None else answered
 
     async def guarded_async(request: HttpRequest) -> Any:
         request.META.pop(KEY, None)
         answered = gate.described(request)
-        if answered is None and paths.guard(request.path_info):
+        if answered is None and has_guard(request):
             answered = await gate.check_async(request)
         return await get_response(request) if answered is None else answered
 

@@ -103,9 +103,11 @@ class Guard:
             client.verify.
         lookup: Options of every verify or profile.
         include: The paths that are guarded; default: all. An entry is a path, or a path
-            with "/*" at its end for everything below it. An empty list is not valid.
-        exclude: The paths that are not guarded; default: none. A path that servers read
-            in different ways, such as one with "//", is always guarded.
+            with "/*" at its end for everything below it. An empty list is not valid. In
+            a mounted application, the path counts with and without that of the mount.
+        exclude: The paths that are not guarded, without the path of a mount; default:
+            none. A path that servers read in different ways, such as one with "//", is
+            always guarded.
         places: The places where a request may carry its token, in addition to the
             headers x-stack-access-token, Authorization and the SDK's other headers,
             which always count; see neonauthd.httpauth.Search.
@@ -158,7 +160,7 @@ class Guard:
         described = self._rules.described(path, method)
         if described is not None:
             return _respond(described, start_response)
-        if not self._paths.guard(path):
+        if not self._paths.guard(path, root=_text_of(environ, "SCRIPT_NAME")):
             return self._app(environ, start_response)
         verdict = self._rules.judge(environ, method)
         if verdict.refusal is not None:
@@ -183,5 +185,9 @@ class Guard:
 
 def _path_of(environ: Mapping[str, Any]) -> str:
     """The path as the application sees it."""
-    path: str = environ.get("PATH_INFO", "")
-    return path.encode("latin-1", "replace").decode("utf-8", "replace") or "/"
+    return _text_of(environ, "PATH_INFO") or "/"
+
+
+def _text_of(environ: Mapping[str, Any], name: str) -> str:
+    text: str = environ.get(name, "")
+    return text.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -139,6 +139,11 @@ class DjangoMiddleware(Cases):
             self.assertEqual(self.at(path, {}, include=include)[0], status, path)
         self.assertEqual(self.at("/static/a", {}, include=include, exclude=["/static/a"])[0], 200)
 
+    def test_an_included_path_may_have_the_script_name(self) -> None:
+        for entry, status in (("/api/account", 401), ("/api/*", 401), ("/account", 401), ("/health", 200)):
+            with override_settings(NEONAUTHD={"client": self.fake, "include": [entry]}):
+                self.assertEqual(Client().get("/account", SCRIPT_NAME="/api").status_code, status, entry)
+
     def test_an_optional_guard_lets_nobody_be_nobody(self) -> None:
         self.assertEqual(self.get({}, optional=True)[1], "nobody")
         self.assertEqual(self.get(bearing("old"), optional=True)[0], 401)

@@ -8,6 +8,8 @@ from typing import Any, cast
 from flask import Blueprint, Flask
 from flask.views import MethodView
 from flask_cors import CORS
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.test import Client
 
 from neonauthd import wsgi
 from neonauthd.flask import Guard, bearer, cookie, current_answer, current_user, metadata
@@ -263,6 +265,14 @@ class FlaskViews(Cases):
             self.assertEqual(client.get(path).status_code, 401, path)
         self.assertEqual(client.get("/static/none").status_code, 404)
         self.assertEqual(client.get("/open", headers=bearing("ada")).text, "ada")
+
+    def test_an_included_path_may_have_that_of_the_mount(self) -> None:
+        app = self.app()
+        app.add_url_rule("/health", view_func=lambda: "well")
+        for entry, status in (("/\u00e9/*", 401), ("/\u00e9/health", 401), ("/health", 401), ("/account", 200)):
+            guarded = wsgi.Guard(app.wsgi_app, client=self.fake, include=[entry])
+            mounted = Client(DispatcherMiddleware(Flask("outer"), {"/\u00e9".encode().decode("latin-1"): guarded}))
+            self.assertEqual(mounted.get("/\u00e9/health").status_code, status, entry)
 
 
 if __name__ == "__main__":

@@ -119,6 +119,18 @@ class StarletteMiddleware(Cases):
         client = TestClient(Starlette(routes=[Mount("/api", inner)]))
         self.assertEqual([client.get("/api/health").text, client.get("/api/account").status_code], ["nobody", 401])
 
+    def test_an_included_path_may_have_that_of_the_mount(self) -> None:
+        for include, status in (("/api/*", 401), ("/api/account", 401), ("/account", 401), ("/health", 200)):
+            inner = self.app(include=[include])
+            mounted = TestClient(Starlette(routes=[Mount("/api", inner)]))
+            nested = TestClient(Starlette(routes=[Mount("/v1", Starlette(routes=[Mount("/api", inner)]))]))
+            served = TestClient(inner, root_path="/api")
+            self.assertEqual(
+                [mounted.get("/api/account").status_code, nested.get("/v1/api/account").status_code, served.get("/account").status_code],
+                [status] * 3,
+                include,
+            )
+
     def test_the_path_of_a_mount_is_removed_once(self) -> None:
         async def of_tenant(request: Request) -> PlainTextResponse:
             return PlainTextResponse(f"of a tenant, for {user_of(request.scope)}")
