@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +92,31 @@ func TestConfigurationIsAllOrNothing(t *testing.T) {
 	}
 	if _, err := Load("/nowhere.toml"); err == nil {
 		t.Error("a missing file is no configuration")
+	}
+}
+
+// TestTheShippedConfigurationShowsEverySetting, and each is accepted with its comment sign removed.
+func TestTheShippedConfigurationShowsEverySetting(t *testing.T) {
+	t.Parallel()
+	shipped, err := os.ReadFile("../../../../packaging/neonauth-http.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := regexp.MustCompile(`(?m)^#(\S| claims = )`)
+	path := filepath.Join(t.TempDir(), "neonauth-http.toml")
+	if err := os.WriteFile(path, sign.ReplaceAll(shipped, []byte("$1")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if set, err := Load(path); err != nil || len(set.resources) != 1 {
+		t.Errorf("with its settings on: %v", err)
+	}
+	for _, table := range []reflect.Type{reflect.TypeFor[file](), reflect.TypeFor[resourceTable]()} {
+		for i := range table.NumField() {
+			name := table.Field(i).Tag.Get("toml")
+			if !regexp.MustCompile(`(?m)^#( |\[\[)?` + name + `( = |\]\])`).Match(shipped) {
+				t.Errorf("it does not show %s", name)
+			}
+		}
 	}
 }
 
