@@ -90,7 +90,7 @@ func (p *page) memory(d *Daemon) {
 	p.Single("neonauthd_cache_sets_total", counter, "Entries offered to the cache.", float64(s.Sets))
 	p.Single("neonauthd_cache_evictions_total", counter, "Entries that made room for others.", float64(s.Evictions))
 	p.Single("neonauthd_cache_rejected_total", counter, "Entries that were found not worth their room, or too large.", float64(s.Rejected))
-	p.Single("neonauthd_cache_capped_total", counter, "Entries given up because one user had too many.", float64(s.Capped))
+	p.Single("neonauthd_cache_capped_total", counter, "Entries removed because one user had too many.", float64(s.Capped))
 	p.Single("neonauthd_cache_expired_total", counter, "Entries freed at the end of their lifetime.", float64(s.Expired))
 }
 
