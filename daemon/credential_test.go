@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // spellings returns the credentials of one session: its token alone, and with
@@ -39,6 +40,9 @@ func TestWhatOnlyTheUpstreamCanJudgeIsNotMalformed(t *testing.T) {
 		} {
 			if reply := k.Ask("%s%s", line, spelling); reply != want {
 				t.Errorf("%s%s: %.60s, want %s", line, name, reply, want)
+			}
+			if verb, _, _ := strings.Cut(line, " "); !protocol.IsToken(protocol.Verb(verb), spelling) {
+				t.Errorf("%s%s: clients do not ask", line, name)
 			}
 		}
 		x, detail := w.explained("neon", spelling, "gate")

@@ -141,9 +141,9 @@ func unhex(c byte) byte {
 	return c - 'A' + 10
 }
 
-// The characters of names of projects and of tokens. PROFILE also takes opaque access tokens (RFC 6750 section 2.1), and
-// the session credentials of preset neon as they stand in their cookie: these end in padded base64 and may be
-// percent-encoded.
+// The characters of names of projects and of signed tokens; and those of all credentials, which are also opaque access
+// tokens (RFC 6750 section 2.1), and the session credentials of preset neon as they stand in their cookie: these end in
+// padded base64 and may be percent-encoded.
 const (
 	ofToken  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 	ofOpaque = ofToken + "~+/=%"
@@ -155,13 +155,15 @@ func IsProject(name string) bool {
 }
 
 // IsToken reports whether a request with that verb may be about the token (protocol.md, "Rules for clients"): 1 to
-// [MaxToken] letters, digits, "-", "_" and ".", for PROFILE also "~", "+", "/", "=" and "%", unless the text reads as a
-// field. Any other text is certainly malformed, and must not be sent: text after a line feed would be a second request,
-// "x project=other" would be two arguments, and "project=other" would be a field.
+// [MaxToken] letters, digits, "-", "_", ".", "~", "+", "/", "=" and "%", unless the text reads as a field; for LOGOUT,
+// which takes signed tokens alone, only letters, digits, "-", "_" and ".". Any other text is certainly malformed, and
+// must not be sent: text after a line feed would be a second request, "x project=other" would be two arguments, and
+// "project=other" would be a field. VERIFY and PROFILE take the same texts, because only the daemon knows whether the
+// upstream could judge what VERIFY cannot.
 func IsToken(verb Verb, token string) bool {
-	letters := ofToken
-	if verb == PROFILE {
-		letters = ofOpaque
+	letters := ofOpaque
+	if verb == LOGOUT {
+		letters = ofToken
 	}
 	return token != "" && len(token) <= MaxToken && strings.TrimLeft(token, letters) == "" && ValidWord([]byte(token))
 }

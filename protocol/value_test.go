@@ -135,7 +135,7 @@ func TestNamesOfProjects(t *testing.T) {
 func TestWhatMayBeAskedAbout(t *testing.T) {
 	for text, verbs := range map[string]string{
 		"aa.bb-_.C9": "VERIFY PROFILE LOGOUT", strings.Repeat("x", protocol.MaxToken): "VERIFY PROFILE LOGOUT",
-		"aa.b+/%=": "PROFILE", "a~b": "PROFILE", "a%2B": "PROFILE", "=a": "PROFILE", "A=": "PROFILE",
+		"aa.b+/%=": "VERIFY PROFILE", "a~b": "VERIFY PROFILE", "a%2B": "VERIFY PROFILE", "=a": "VERIFY PROFILE", "A=": "VERIFY PROFILE",
 		"": "", strings.Repeat("x", protocol.MaxToken+1): "", "a b": "", "a\n": "", "a,b": "", "a:b": "", "ä": "", "a\xff": "", "max-age=": "", "a=b": "",
 	} {
 		for _, verb := range []protocol.Verb{protocol.VERIFY, protocol.PROFILE, protocol.LOGOUT} {

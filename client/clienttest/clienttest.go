@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,7 +60,7 @@ func Expires() time.Time { return time.Unix(4102444800, 0) }
 //
 // A text with one of the characters ~ + / = % is an opaque credential, as those of
 // sessions of the newer Neon Auth are. Profile then returns a profile as Better
-// Auth writes it, without claims; Verify rejects the text as malformed, as a client does.
+// Auth writes it, without claims; Verify returns Unknown with protocol.CodeNeedsProfile, as the daemon does.
 //
 // A user has an ID, and a team (client.KindTeam) has a TeamID and no ID. Accept
 // panics if that is not so, if one of the scopes is not one word, or if the text
@@ -83,14 +84,18 @@ func (f *Fake) Accept(token string, user client.User) {
 	}
 	profile := accepted
 	profile.Level = client.LevelProfile
-	if protocol.IsToken(protocol.VERIFY, token) {
-		profile = profile.ForToken(tokenOf(claims))
-		profile.JSON = profileOf(&user)
-	} else {
+	if strings.ContainsAny(token, onlyInOpaque) {
 		profile.JSON = sessionProfileOf(&user)
+		f.say(token, map[client.Level]client.Answer{client.LevelClaims: unknown(protocol.CodeNeedsProfile), client.LevelProfile: profile})
+		return
 	}
+	profile = profile.ForToken(tokenOf(claims))
+	profile.JSON = profileOf(&user)
 	f.say(token, map[client.Level]client.Answer{client.LevelClaims: accepted, client.LevelProfile: profile})
 }
+
+// onlyInOpaque are the characters that an opaque credential may have and a signed token not.
+const onlyInOpaque = "~+/=%"
 
 // Reject makes the token a bad one, with this reason. It panics if the text
 // cannot be a token, or if the reason is none of protocol.Reasons. For the word
@@ -105,7 +110,11 @@ func (f *Fake) Reject(token string, reason protocol.Reason) {
 // protocol.Codes. For the word of a newer daemon use Answer.
 func (f *Fake) Unknown(token string, code protocol.Code) {
 	need("code", code, protocol.Codes())
-	f.Answer(token, client.Unknown{Code: code, Err: fmt.Errorf("neonauthd: daemon answers %s", code)})
+	f.Answer(token, unknown(code))
+}
+
+func unknown(code protocol.Code) client.Answer {
+	return client.Unknown{Code: code, Err: fmt.Errorf("neonauthd: daemon answers %s", code)}
 }
 
 // need panics if a word is not in the list, because a misspelt word would test

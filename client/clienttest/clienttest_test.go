@@ -98,7 +98,7 @@ func TestEachQuestionHasTheAnswerThatTheTestSays(t *testing.T) {
 }
 
 func TestASessionCredentialHasAProfileAndNoClaims(t *testing.T) {
-	const session, malformed = "q0Wm-5_x.AA%2Bb%3D", "rejected: malformed"
+	const session = "q0Wm-5_x.AA%2Bb%3D"
 	fake := new(clienttest.Fake)
 	for _, kind := range []client.Kind{client.KindNormal, client.KindAnonymous} {
 		want := client.User{ID: "u", Email: "ada@example.org", EmailVerified: client.FlagTrue, ImageURL: "https://example.org/ada.png", Kind: kind}
@@ -116,14 +116,20 @@ func TestASessionCredentialHasAProfileAndNoClaims(t *testing.T) {
 	fake.Unknown("a.b/c=", protocol.CodeUnavailable)
 	for token, want := range map[string]string{
 		session: "accepted", "a.b+c=": "rejected: rejected-upstream", "a.b/c=": "unknown: neonauthd: daemon answers unavailable",
-		"a.c%3D": "unknown: clienttest: the test says nothing", "max-age=": malformed,
+		"a.c%3D": "unknown: clienttest: the test says nothing", "max-age=": "rejected: malformed",
 	} {
 		if got := fake.Profile(t.Context(), token).String(); !strings.HasPrefix(got, want) {
 			t.Errorf("the profile of %s: %s, want %s", token, got, want)
 		}
-		if got := fake.Verify(t.Context(), token).String(); got != malformed {
-			t.Errorf("the claims of %s: %s, want %s", token, got, malformed)
+		if token == session {
+			want = "unknown: neonauthd: daemon answers needs-profile"
 		}
+		if got := fake.Verify(t.Context(), token).String(); !strings.HasPrefix(got, want) {
+			t.Errorf("the claims of %s: %s, want %s", token, got, want)
+		}
+	}
+	if u, ok := fake.Verify(t.Context(), session).(client.Unknown); !ok || u.Code != protocol.CodeNeedsProfile {
+		t.Errorf("the claims of a session: %#v", u)
 	}
 }
 

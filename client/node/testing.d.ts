@@ -35,8 +35,8 @@ export class FakeClient implements Asker {
    *
    * A text with one of the characters ~ + / = % is an opaque credential, as those of sessions of
    * the newer Neon Auth are. profile then resolves to a profile as Better Auth writes it, without
-   * claims; verify rejects the text as malformed, as a client does. accept throws a TypeError if the user of such a text
-   * has a team, a session or scopes, or is neither normal nor anonymous.
+   * claims; verify resolves to Unknown with the code needs-profile, as the daemon does. accept throws a TypeError if the
+   * user of such a text has a team, a session or scopes, or is neither normal nor anonymous.
    */
   accept(token: string, user: FakeUser, more?: { claims?: Record<string, unknown>; profile?: Record<string, unknown> }): void
   /** Makes the token a bad one. Default reason: bad-signature. Throws a TypeError for a word that this protocol does not have. */

@@ -114,7 +114,7 @@ class Client {
   }
 
   async #askAbout(question) {
-    if (!askable(question.verb, question.token)) return { answer: new Rejected('malformed') }
+    if (!askable(question.token)) return { answer: new Rejected('malformed') }
     try {
       return answerTo(question, await this.#wire.ask(question))
     } catch (error) {

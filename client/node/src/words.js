@@ -23,16 +23,14 @@ const MAX_WATCH_LINE = 1024 // bytes, line end included
 // path the kernel only says "invalid argument".
 const MAX_SOCKET_PATH = 107
 
-// The form of a token. Other text is malformed beyond doubt and must not be
-// sent: after a line feed in it the rest would be a second request.
-const TOKEN = /^[A-Za-z0-9._-]{1,8192}$/
-
-// PROFILE also takes opaque access tokens (RFC 6750 section 2.1), and the session
-// credentials of preset neon, which end in padded base64 and may be
-// percent-encoded; but never a text that reads as a field.
+// The form of a signed token, of an opaque access token (RFC 6750 section 2.1),
+// and of a session credential of preset neon, which ends in padded base64 and may
+// be percent-encoded. Other text is malformed beyond doubt and must not be sent:
+// after a line feed in it the rest would be a second request, and what reads as a
+// field would be one.
 const CREDENTIAL = /^(?![a-z0-9-]+=)[A-Za-z0-9._~+/=%-]{1,8192}$/
 
-const askable = (verb, token) => (verb === 'PROFILE' ? CREDENTIAL : TOKEN).test(token)
+const askable = (token) => CREDENTIAL.test(token)
 
 // The encoding of a field's value: visible ASCII stands as it is; every other
 // byte and "%" become "%" and two upper-case hex digits.

@@ -64,22 +64,22 @@ test('each question has the answer that the test says', async () => {
 
 test('a session credential has a profile and no claims', async () => {
   const fake = new FakeClient()
-  const [session, malformed] = ['q0Wm-5_x.AA%2Bb%3D', 'rejected: malformed']
+  const session = 'q0Wm-5_x.AA%2Bb%3D'
   for (const kind of ['normal', 'anonymous', '']) {
     const user = { ...NOTHING, id: 'u', email: 'ada@example.org', emailVerified: true, imageUrl: 'https://example.org/ada.png', kind }
     fake.accept(session, user)
     const answer = await fake.profile(session)
     assert.deepEqual([answer.outcome, answer.level, answer.subject, answer.claims, { ...answer.user }], ['accepted', 'profile', 'u', undefined, user])
     assert.equal(answer.profile.emailVerified, true)
-    assert.equal(String(await fake.verify(session)), malformed)
+    assert.equal((await fake.verify(session)).code, 'needs-profile')
   }
   fake.reject('a.b+c=', 'rejected-upstream')
   fake.unknown('a.b/c=')
   for (const [token, says] of [
-    ['a.b+c=', 'rejected: rejected-upstream'], ['a.b/c=', 'unknown: neonauthd: daemon answers unavailable'], ['a.c%3D', 'unknown'], ['max-age=', malformed],
+    ['a.b+c=', 'rejected: rejected-upstream'], ['a.b/c=', 'unknown: neonauthd: daemon answers unavailable'], ['a.c%3D', 'unknown'], ['max-age=', 'rejected: malformed'],
   ]) {
     assert.ok(String(await fake.profile(token)).startsWith(says), token)
-    assert.equal(String(await fake.verify(token)), malformed)
+    assert.ok(String(await fake.verify(token)).startsWith(says), token)
   }
 })
 

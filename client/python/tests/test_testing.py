@@ -86,7 +86,9 @@ class Fakes(unittest.TestCase):
                 assert isinstance(answer, Accepted)
                 self.assertEqual((answer.user, answer.level, answer.subject, answer.claims), (User(**wanted), "profile", "u", None))
                 self.assertEqual(answer.profile and answer.profile.get("emailVerified"), True)
-                self.assertEqual(repr(self.ask(fake, "verify", session)), "Rejected(reason='malformed')")
+                unjudged = self.ask(fake, "verify", session)
+                assert isinstance(unjudged, Unknown)
+                self.assertEqual(unjudged.code, "needs-profile")
             fake.reject("a.b+c=", "rejected-upstream")
             fake.unknown("a.b/c=")
             for token, says in (
@@ -94,7 +96,7 @@ class Fakes(unittest.TestCase):
                 ("a.c%3D", "Unknown(error=UnreachableError("), ("max-age=", "Rejected(reason='malformed')"),
             ):  # fmt: skip
                 self.assertTrue(repr(self.ask(fake, "profile", token)).startswith(says), token)
-                self.assertEqual(repr(self.ask(fake, "verify", token)), "Rejected(reason='malformed')")
+                self.assertTrue(repr(self.ask(fake, "verify", token)).startswith(says), token)
 
     def test_what_is_asked_is_noted(self) -> None:
         for fake in (FakeClient(), FakeAsyncClient()):

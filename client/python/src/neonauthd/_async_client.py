@@ -97,7 +97,7 @@ class AsyncClient(BaseClient):
         keeper.refreshed(aging)
 
     async def _learn(self, keeper: Keeper, question: Question, span: float) -> Answer:
-        if not askable(question.verb, question.token):
+        if not askable(question.token):
             return Rejected("malformed")
         sent, end = keeper.ask(question), monotonic() + span
         answer, grant = answer_to(question, await self._ask(question, end, span))

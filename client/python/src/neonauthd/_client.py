@@ -188,7 +188,7 @@ class Client(BaseClient):
 
     def _learn(self, keeper: Keeper, question: Question, span: float) -> Answer:
         """Asks the daemon, and keeps the answer if it may be kept."""
-        if not askable(question.verb, question.token):
+        if not askable(question.token):
             return Rejected("malformed")
         sent, end = keeper.ask(question), monotonic() + span
         answer, grant = answer_to(question, self._ask(question, end, span))

@@ -27,14 +27,13 @@ MAX_FORGET = 64  # handles in a line of the watch
 # path the kernel only says "invalid argument".
 MAX_SOCKET_PATH = 107
 
-# The bytes of a token. Other text is malformed beyond doubt and must not be
-# sent: after a line feed in it the rest would be a second request.
-_TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-
-# PROFILE also takes opaque access tokens (RFC 6750 section 2.1), and the session
-# credentials of preset neon, which end in padded base64 and may be percent-encoded;
-# but never a text that reads as a field.
-_CREDENTIAL = re.compile(r"(?![a-z0-9-]+=)[A-Za-z0-9._~+/=%-]{1,8192}")
+# The bytes of a signed token, of an opaque access token (RFC 6750 section 2.1), and
+# of a session credential of preset neon, which ends in padded base64 and may be
+# percent-encoded. Other text is malformed beyond doubt and must not be sent: after a
+# line feed in it the rest would be a second request, and what reads as a field would
+# be one.
+_CREDENTIAL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-~+/=%"
+_FIELD = re.compile(r"[a-z0-9-]+=")
 
 # Each string has exactly one encoding; these escapes are those of the bytes
 # that need one.
@@ -42,12 +41,12 @@ _VALUE = re.compile(r"(?:[!-$&-~]|%(?:[01][0-9A-F]|20|25|7F|[89A-F][0-9A-F]))*")
 _ESCAPE = re.compile(rb"%(..)")
 
 
-def askable(verb: str, token: str) -> bool:
+def askable(token: str) -> bool:
     # Deleting the allowed bytes and looking for a rest takes half the time of a
     # match.
-    if 0 < len(token) <= MAX_TOKEN and not token.encode("ascii", "replace").translate(None, _TOKEN):
-        return True
-    return verb == "PROFILE" and _CREDENTIAL.fullmatch(token) is not None
+    if not 0 < len(token) <= MAX_TOKEN or token.encode("ascii", "replace").translate(None, _CREDENTIAL):
+        return False
+    return _FIELD.match(token) is None
 
 
 @lru_cache

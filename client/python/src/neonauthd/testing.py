@@ -33,6 +33,8 @@ _AGE = 3  # seconds
 _TTL = 60
 _EXPIRES = 4102444800  # in the year 2100
 
+_OPAQUE = frozenset("~+/=%")  # an opaque credential may have them, and a signed token not
+
 # The words of the protocol. A newer daemon may send others, so only tests are held to
 # the list: a misspelt word would test what no daemon says.
 _REASONS = (
@@ -96,7 +98,8 @@ class _Fake:
 
         A text with one of the characters ~ + / = % is an opaque credential, as those of
         sessions of the newer Neon Auth are. profile then returns a profile as Better
-        Auth writes it, without claims; verify rejects the text as malformed, as a client does.
+        Auth writes it, without claims; verify returns Unknown with the code needs-profile, as the
+        daemon does.
 
         A team (kind "team") has a team_id and an empty id.
 
@@ -112,7 +115,7 @@ class _Fake:
             raise ValueError('neonauthd: kind is none of "normal", "restricted", "anonymous", "machine" and "team"')
         Requirements(scopes=scopes)  # raises if a scope is not valid
         user = User(id, email, email_verified, name, image_url, team_id, session_id, kind, tuple(scopes))
-        session = not askable("VERIFY", token)
+        session = not _OPAQUE.isdisjoint(token)
         if session and (team_id or session_id or scopes or kind not in ("normal", "anonymous", "")):
             raise ValueError(
                 "neonauthd: the user of a session credential has neither team, session nor scopes, and is a normal or an anonymous one"
@@ -121,7 +124,7 @@ class _Fake:
         found = _session_profile_of(user) if session else _profile_of(user)
         self._say(
             token,
-            _accepted("claims", user, in_token, in_token),
+            Unknown(ReplyError("needs-profile")) if session else _accepted("claims", user, in_token, in_token),
             _accepted("profile", user, json.dumps({**found, **(profile or {})}), "" if session else in_token),
         )
 
@@ -140,7 +143,7 @@ class _Fake:
         self._say(token, answer, answer)
 
     def _say(self, token: str, verify: Answer, profile: Answer) -> None:
-        if not askable("PROFILE", token):
+        if not askable(token):
             raise ValueError(
                 "neonauthd: that is no token, and would be rejected as malformed: take 1 to 8192 of A-Z a-z 0-9 - _ .,"
                 " for an opaque credential also of ~ + / = %"
@@ -152,7 +155,7 @@ class _Fake:
             raise TypeError("neonauthd: token is not a string")
         given = {name: value for name, value in options.items() if value is not None}
         self.asked.append(Asked(method, token, given))
-        if not askable(method.upper(), token):
+        if not askable(token):
             return Rejected("malformed")
         if token in self._said:
             return self._said[token][method]
