@@ -200,24 +200,21 @@ def answer_to(question: Question, result: bytes | NeonauthdError) -> tuple[Answe
     if isinstance(result, NeonauthdError):
         return Unknown(result), None
     try:
-        return _judge(question, _text(result))
+        text = _text(result)
+        m = _ACCEPTED.fullmatch(text)
+        if m is None:
+            reply = _parse(text)
+            if reply.status == "NO":
+                return Rejected(reply.word), None
+            if reply.status == "ERR":
+                return Unknown(reply.error(question.token, question.project)), None
+            m = _ACCEPTED.fullmatch(reply.in_order())
+            if m is None:
+                raise GarbledError("not what is said of an accepted token")
+        return _accepted(question, m)
     except GarbledError as error:
         # Without the traceback, because its frames hold the token.
         return Unknown(error.with_traceback(None)), None
-
-
-def _judge(question: Question, text: str) -> tuple[Answer, Grant | None]:
-    m = _ACCEPTED.fullmatch(text)
-    if m is None:
-        reply = _parse(text)
-        if reply.status == "NO":
-            return Rejected(reply.word), None
-        if reply.status == "ERR":
-            return Unknown(reply.error(question.token, question.project)), None
-        m = _ACCEPTED.fullmatch(reply.in_order())
-        if m is None:
-            raise GarbledError("not what is said of an accepted token")
-    return _accepted(question, m)
 
 
 def _accepted(question: Question, m: re.Match[str]) -> tuple[Accepted, Grant | None]:
