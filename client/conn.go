@@ -170,7 +170,10 @@ func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 
 // hint adds to a common cause what to check. Nil stays nil.
 func hint(err error) error {
-	cause := errors.Unwrap(err) // net.OpError repeats the address
+	cause := err
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		cause = op.Err // without the address, which the caller says
+	}
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w (is neonauthd running, and is this its socket?)", cause)

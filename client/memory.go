@@ -138,7 +138,9 @@ type event struct {
 // recall returns the entry that answers the question, nil if there is none.
 // renew says that the next SEEN is due.
 func (m *memory) recall(k *key, now instant, maxAge time.Duration) (e *entry, renew bool) {
-	m.used.Store(true)
+	if !m.used.Load() { // a write would cost the other callers more than a read
+		m.used.Store(true)
+	}
 	m.mu.RLock()
 	e, young := m.young[*k]
 	if !young {
