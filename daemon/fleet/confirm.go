@@ -83,14 +83,20 @@ func (f *Fleet) write(ctx context.Context, e *engine, w words) {
 	_ = c.Do(ctx, c.B().Hset().Key(f.keys.hosts).FieldValue().FieldValue(id, f.peers.sealWords(id, w)).Build()).Error()
 }
 
-// leave tells the others that this host accepts nothing any more.
-func (f *Fleet) leave(e *engine) {
+// lastWords tells the others that this host accepts nothing any more. If it goes on with
+// new settings, it tells them from when on it refuses by these: it may not be able to
+// connect with them.
+func (f *Fleet) lastWords(e *engine) {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
 	f.sealing.Lock()
 	defer f.sealing.Unlock()
 	w := f.say()
-	w.Left = true
+	if next := f.next.Load(); next != nil {
+		w.Refuse = next.o.RefuseAfter.Milliseconds()
+	} else {
+		w.Left = true
+	}
 	f.write(ctx, e, w)
 }
 

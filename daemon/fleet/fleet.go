@@ -35,6 +35,9 @@ type Fleet struct {
 	online   atomic.Bool   // connected, everything exchanged, and agreed with the others
 	sealing  sync.Mutex    // of one heartbeat after the other
 
+	continues bool                  // this host was in the fleet before, with other settings
+	next      atomic.Pointer[Fleet] // what continues this one; nil: nothing does
+
 	applied   chan struct{} // wakes the confirmer
 	state     hostState
 	counts    counts
@@ -92,8 +95,8 @@ func (f *Fleet) Stamp(m Mark, known Stamp) Stamp {
 }
 
 // Run connects, takes in what others say and tells what they lack, until ctx
-// ends; then it tells them that this host ends. It returns when everything that
-// it started has ended.
+// ends; then it tells them that this host leaves, unless another Fleet continues this one.
+// It returns when everything that it started has ended.
 func (f *Fleet) Run(ctx context.Context) {
 	for m := range f.o.Journal.Marks() {
 		if m.valid() == nil {
@@ -106,7 +109,7 @@ func (f *Fleet) Run(ctx context.Context) {
 	all.Wait()
 	f.claims.close()
 	if e := f.engine.Load(); e != nil {
-		f.leave(e)
+		f.lastWords(e)
 		e.close()
 	}
 }
@@ -154,8 +157,10 @@ func (f *Fleet) Await(ctx context.Context) {
 }
 
 // Continue makes f go on from what this host has heard as a part of before, if both are
-// the same fleet: new settings neither end its blindness nor begin one. Call it before
-// Run, and at most once.
+// the same fleet: new settings neither end its blindness nor begin one, and hosts that
+// before knew are known to f, silent ones too. before does not tell the others that this
+// host leaves, because the host goes on accepting, also if it cannot connect with the new
+// settings. Call Continue before either Run ends, and at most once.
 func (f *Fleet) Continue(before *Fleet) {
 	if before == nil || before.o.Name != f.o.Name {
 		return
@@ -163,6 +168,11 @@ func (f *Fleet) Continue(before *Fleet) {
 	if at := before.heard.Load(); at != nil {
 		f.hear(*at)
 	}
+	f.compared.Store(before.compared.Load())
+	f.id.Store(before.id.Load())
+	f.peers.takeOver(before.peers)
+	f.continues = true
+	before.next.Store(f)
 }
 
 // hear notes that this host has heard everything that the fleet said until at.

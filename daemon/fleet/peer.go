@@ -74,6 +74,27 @@ func newPeers(keys *keyring, key, own string) *peers {
 	return &peers{keys: keys, key: key, own: own, all: map[string]*peer{}}
 }
 
+// takeOver takes over what is known of the other hosts, and what this one is called. The
+// keys may be others. The words of a host that has left stay as they were read.
+func (p *peers) takeOver(before *peers) {
+	before.mu.Lock()
+	defer before.mu.Unlock()
+	p.own = before.own
+	for id, known := range before.all {
+		one := *known
+		one.disagree = time.Time{}
+		switch _, key, opens := p.openWords(id, one.raw); {
+		case opens == one.opens:
+			one.key = key
+		case opens: // they are read again
+			one.raw = ""
+		case !one.left():
+			one.opens, one.writes, one.key = false, true, 0
+		}
+		p.all[id] = &one
+	}
+}
+
 func (p *peers) place(id string) place { return place{"host", p.key, id} }
 
 func (p *peers) sealWords(id string, w words) string {

@@ -76,3 +76,51 @@ func TestWhatTheEngineLosesOfAHostDoesNotEndIt(t *testing.T) {
 		}
 	}
 }
+
+// TestNewSettingsTakeOverWhatIsKnownOfOthers: the keys may be others. What cannot be opened
+// any more is of a host with another key, which may be accepting, unless it has left; what
+// can be opened from now on is read again.
+func TestNewSettingsTakeOverWhatIsKnownOfOthers(t *testing.T) {
+	first, second := testKey(t, 1), testKey(t, 2)
+	for name, row := range map[string]struct {
+		before, after []Key
+		left          bool // says the other host, under the first key
+		silent        int  // hosts, when it is heard no more
+		state         Host // of the other host then
+	}{
+		"the same key":         {[]Key{first}, []Key{first}, false, 1, Host{Silent: true, Opens: true}},
+		"a key comes":          {[]Key{first}, []Key{second, first}, false, 1, Host{Silent: true, Opens: true, OldKey: true}},
+		"a key comes too late": {[]Key{second}, []Key{second, first}, false, 1, Host{Silent: true, Opens: true, OldKey: true}},
+		"a key goes":           {[]Key{second, first}, []Key{second}, false, 1, Host{Silent: true}},
+		"it has left":          {[]Key{first}, []Key{second, first}, true, 0, Host{Left: true, Opens: true, OldKey: true}},
+		"it has left before":   {[]Key{second, first}, []Key{second}, true, 0, Host{Left: true, Opens: true, OldKey: true}},
+		"its leave is read":    {[]Key{second}, []Key{second, first}, true, 1, Host{Left: true, Opens: true, OldKey: true}},
+	} {
+		now := time.Now()
+		other := newPeers(newKeyring("test", []Key{first}), hostsKey, "x")
+		before := newPeers(newKeyring("test", row.before), hostsKey, "own")
+		found := map[string]string{"x": ""}
+		for i := range uint64(2) {
+			found["x"] = other.sealWords("x", words{Run: "r", Number: i + 1, Time: now.UnixMilli(), Left: row.left && i == 1})
+			before.hear(found, now.UnixMilli(), now)
+		}
+		after := newPeers(newKeyring("test", row.after), hostsKey, "")
+		after.takeOver(before)
+		if after.own != "own" {
+			t.Errorf("%s: it is called %q", name, after.own)
+		}
+		then := now.Add(heardWithin)
+		if _, of, silent := after.count(true, false, func(cursor) bool { return true }, then); silent != row.silent || of != 1+silent {
+			t.Errorf("%s: not told anything, of %d, %d silent", name, of, silent)
+		}
+		after.hear(found, then.UnixMilli(), now)
+		got := after.list(false, then)
+		if len(got) != 1 {
+			t.Fatalf("%s: %d hosts", name, len(got))
+		}
+		is := Host{Silent: got[0].Silent, Left: got[0].Left, Opens: got[0].Opens, OldKey: got[0].OldKey}
+		if is != row.state {
+			t.Errorf("%s: %+v, want %+v", name, is, row.state)
+		}
+	}
+}

@@ -39,10 +39,11 @@ var errChain = errors.New("the log is not the one that was read before: it was t
 // errNotTaken says that the journal could not take in what was heard.
 var errNotTaken = errors.New("the journal could not take in what the fleet said")
 
-// sessions keeps a connection until ctx ends.
+// sessions keeps a connection until ctx ends. A host that took no leave when it got these
+// settings, and ends at once, connects nevertheless, because it has to take leave.
 func (f *Fleet) sessions(ctx context.Context) {
 	pause := firstPause
-	for ctx.Err() == nil {
+	for first := true; ctx.Err() == nil || first && f.continues && f.next.Load() == nil; first = false {
 		began := f.o.Now()
 		err := f.session(ctx)
 		f.online.Store(false)

@@ -93,7 +93,7 @@ func (m *Member) Plan(o *fleet.Options) (change func(), err error) {
 func (m *Member) become(f *fleet.Fleet, o *fleet.Options) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if f == nil && m.options == nil {
+	if f == nil && m.options == nil || m.life != nil && m.life.Err() != nil { // nothing to leave, or it has left
 		return
 	}
 	if f != nil {
@@ -133,7 +133,7 @@ func (m *Member) begin() {
 	m.stop()
 	before, f := m.ended, m.current.Load()
 	m.stop = func() {}
-	if f == nil || m.life.Err() != nil {
+	if f == nil {
 		return
 	}
 	ctx, stop := context.WithCancel(m.life)
