@@ -24,6 +24,11 @@ from neonauthd._words import DEFAULT_SOCKET
 from neonauthd.httpauth import Requirements
 from neonauthd.testing import FakeAsyncClient, FakeClient
 
+# What frameworks take for a route, and no path.
+PATTERNS = (
+    "/a/<id>", "/a/<int:id>", "/a/{id}", "/a/{p:path}/*", "/a/:id", "/:id", "/:id/*", "/a?b=1", "/a#b", "^/a", "/^a", "/a$", "/a/(b|c)", "/a/[0-9]", "/(?P<a>b)",
+)  # fmt: skip
+
 
 class WhatPathsAre(unittest.TestCase):
     def test_exclude_leaves_out_plain_paths_alone(self) -> None:
@@ -52,10 +57,12 @@ class WhatPathsAre(unittest.TestCase):
         self.assertEqual([both.guard(path) for path in ("/api/x", "/api/open/x", "/Api/open/x", "/API/OPEN/x", "/x")], [True, False, True, True, False])
 
     def test_what_is_no_path_is_a_fault_of_the_program(self) -> None:
-        for wrong in ("health", "", "*", "/a*", "/*/a", "/a//b", "/../a", "/a%20b", "/a/**"):
+        for wrong in ("health", "", "*", "/a*", "/*/a", "/a//b", "/../a", "/a%20b", "/a/**", *PATTERNS, None, 7):
             for include, exclude in (([wrong], []), (None, [wrong])):
-                with self.assertRaises(ValueError, msg=wrong):
-                    Paths(include, cast(Any, exclude))
+                with self.assertRaisesRegex(ValueError, r'is not a path such as "/health" or "/static/\*"$', msg=wrong):
+                    Paths(cast(Any, include), cast(Any, exclude))
+        for right in ("/", "/*", "/a:b", "/a+b/~c", "/@a/b,c;d=e", "/a b/\u00e9", "/a/*"):
+            Paths([right], [right])
         for guard in (wsgi.Guard, asgi.Guard):
             with self.assertRaises(TypeError):
                 guard(cast(Any, None), exclude="/health")

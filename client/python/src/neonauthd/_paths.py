@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+
+# What a route or a regular expression may contain, and the query: as a path it would match no request, and guard nothing.
+_PATTERN = re.compile(r"[*{}<>?#^$()\[\]|]|/:")
 
 
 class Paths:
@@ -50,8 +54,8 @@ def _checked(what: str, entries: Iterable[str], *, lenient: bool) -> frozenset[s
         raise TypeError(f'neonauthd: {what} is a list of paths, such as ["/health"]')
     checked = set()
     for entry in entries:
-        base = entry.removesuffix("/*")
-        if not entry.startswith("/") or not _plain(base or "/") or "*" in base:
+        base = entry.removesuffix("/*") if isinstance(entry, str) else ""
+        if not base.startswith("/") and entry != "/*" or not _plain(base or "/") or _PATTERN.search(base):
             raise ValueError(f'neonauthd: {ascii(entry)} of {what} is not a path such as "/health" or "/static/*"')
         if not lenient:
             checked.add(entry)
