@@ -99,8 +99,7 @@ func (p *Project) profileOrigin() string {
 // that purges are remembered. Then a profile that was fetched earlier may rest on the
 // purged credential.
 func (s *profiles) purgedItself(l *Lookup) bool {
-	_, purged := s.revocations.Get(purgeMark(l.purged()))
-	return purged
+	return s.revocations.Purged(purgeMark(l.purged()))
 }
 
 // claim asks the fleet whether this host has to call the upstream. If not, have is the

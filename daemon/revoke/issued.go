@@ -124,7 +124,7 @@ func (l *List) Sweep() {
 func (l *List) saveNews() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if known := l.known(); len(known.since(&l.learnt)) == 0 && !l.unsaved {
+	if known := l.known(); len(known.since(&l.learnt)) == 0 && !l.unsaved.Load() {
 		return nil
 	}
 	return l.save()

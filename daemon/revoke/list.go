@@ -68,15 +68,15 @@ type List struct {
 	issued  sync.Map                                 // project name -> *atomic.Int64, the greatest iat seen in its tokens
 	terms   atomic.Pointer[map[string]time.Duration] // of sessions, see SetSessionLifetimes
 	sights  sights
+	faults  sync.Map // Fault -> struct{}
 
 	log     *slog.Logger
 	mu      sync.Mutex // serialises changes
 	journal *journal
-	faults  map[Fault]bool
-	past    map[Mark]revocation // of a host in a fleet: revocations that were taken back, and purges
-	unsaved bool                // a change is in force that is not in the journal
-	touched bool                // somebody else changed the journal, and it is not written anew yet
-	learnt  facts               // the part of longest and issued that is in the journal
+	past    past
+	unsaved atomic.Bool // a change is in force that could not be saved; set with mu held
+	touched bool        // somebody else changed the journal, and it is not written anew yet
+	learnt  facts       // the part of longest and issued that is in the journal
 }
 
 // Options are the settings of a list.
@@ -107,7 +107,7 @@ func Open(dir *statedir.Dir, o Options) (*List, error) {
 	if o.Wall == nil {
 		o.Wall = &clock.Wall{}
 	}
-	l := &List{now: o.Now, wall: o.Wall, floor: o.ClockFloor, opened: o.Now(), log: o.Log, most: Max, faults: map[Fault]bool{}, past: map[Mark]revocation{}, stamp: o.Stamp, learnt: newFacts()}
+	l := &List{now: o.Now, wall: o.Wall, floor: o.ClockFloor, opened: o.Now(), log: o.Log, most: Max, stamp: o.Stamp, learnt: newFacts()}
 	l.sights.init()
 	l.journal = newJournal(dir)
 	l.SetRetention(o.Retention)
@@ -135,7 +135,7 @@ func (l *List) replay(one *line) {
 	case opUnrevoke, opPurge:
 		l.drop(one.Mark)
 		if v := (revocation{at: one.At, until: one.Until, revoked: one.Revoked, undone: one.Undone}); v.stamped() {
-			l.past[one.Mark] = v
+			l.past.put(one.Mark, v)
 		}
 	case opLongest:
 		l.longest.Store(one.Until)
@@ -216,8 +216,9 @@ func (l *List) add(m Mark, v revocation, most int64) (changed bool, err error) {
 			return false, ErrFull
 		}
 	}
-	l.stampNew(m, &v, l.past[m])
-	delete(l.past, m)
+	before, _ := l.past.get(m)
+	l.stampNew(m, &v, before)
+	l.past.drop(m)
 	l.put(m, v)
 	return true, l.save(v.line(m))
 }
@@ -357,15 +358,9 @@ func (l *List) Len() int { return int(l.counts.all.Load()) }
 // Count returns how many revocations of one kind are in force.
 func (l *List) Count(kind Kind) int { return int(l.count(kind).Load()) }
 
-// Unsaved reports whether a change is in force that is not on disk.
-func (l *List) Unsaved() bool {
-	if l == nil {
-		return false
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.unsaved
-}
+// Unsaved reports whether a change is in force that could not be saved. It takes no
+// lock: it does not wait for changes that are being saved.
+func (l *List) Unsaved() bool { return l != nil && l.unsaved.Load() }
 
 // Close closes the journal. Everything in it has been saved.
 func (l *List) Close() error {

@@ -22,10 +22,8 @@ type Entry struct {
 // order of Mark.Compare. They are those of one project, or of all projects if project
 // is "". more reports whether there are more. A revocation that is made or taken back
 // while the caller reads the pages is in one page or in none. Every other one is in
-// exactly one.
+// exactly one. Page takes no lock: it does not wait for the disk.
 func (l *List) Page(project string, after Mark, n int) (page []Entry, more bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.marks.Range(func(k, v any) bool {
 		m := k.(Mark)
 		if (project == "" || m.Project == project) && m.Compare(after) > 0 {

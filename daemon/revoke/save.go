@@ -56,30 +56,33 @@ func (f *facts) since(old *facts) []line {
 // what has been learnt since the last save. If save fails, later calls save
 // everything. l.mu is held.
 func (l *List) save(changes ...line) error {
-	l.unsaved = l.unsaved || len(changes) > 0
 	known := l.known()
 	sound := l.journal.sound()
 	l.touched = l.touched || !sound && !l.journal.broken && l.journal.file != nil
 	var err error
-	if sound && l.journal.lines <= 2*(l.Len()+len(l.past))+slack {
+	if sound && l.journal.lines <= 2*(l.Len()+l.past.len())+slack {
 		err = l.journal.append(append(changes, known.since(&l.learnt)...))
 	} else {
 		err = l.rewrite(&known)
 	}
 	if err != nil {
+		if len(changes) > 0 {
+			l.unsaved.Store(true)
+		}
 		return fmt.Errorf("%w (%w)", ErrNotSaved, err)
 	}
 	if l.touched {
 		l.tell(FaultChanged)
 	}
 	l.touched = false
-	l.unsaved, l.learnt = false, known
+	l.learnt = known
+	l.unsaved.Store(false)
 	return nil
 }
 
 // settle saves what earlier changes could not save. l.mu is held.
 func (l *List) settle() error {
-	if !l.unsaved {
+	if !l.unsaved.Load() {
 		return nil
 	}
 	return l.save()
@@ -100,7 +103,7 @@ func (l *List) rewrite(known *facts) error {
 			more = yield(v.(revocation).line(m.(Mark)))
 			return more
 		})
-		for m, v := range l.past {
+		for m, v := range l.past.all() {
 			if !more || !yield(v.line(m)) {
 				return
 			}
@@ -120,19 +123,20 @@ func told() map[Fault]string {
 	}
 }
 
-// tell logs a fault and remembers it. l.mu is held, or no other goroutine has l
-// yet.
+// tell logs a fault and remembers it.
 func (l *List) tell(f Fault) {
-	l.faults[f] = true
+	l.faults.Store(f, struct{}{})
 	l.log.Warn(told()[f], "file", l.journal.path(), "fault", string(f))
 }
 
 // Faults returns the faults of the journal since the start. A nil list has none.
+// Faults takes no lock.
 func (l *List) Faults() []Fault {
 	if l == nil {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.DeleteFunc(Faults(), func(f Fault) bool { return !l.faults[f] })
+	return slices.DeleteFunc(Faults(), func(f Fault) bool {
+		_, found := l.faults.Load(f)
+		return !found
+	})
 }

@@ -76,12 +76,12 @@ func (v revocation) line(m Mark) line {
 func (l *List) keep(m Mark, v revocation) {
 	if isPurge(m.Kind) || v.takenBack() {
 		l.drop(m)
-		if _, there := l.past[m]; there || len(l.past) < MaxPast {
-			l.past[m] = v
+		if _, there := l.past.get(m); there || l.past.len() < MaxPast {
+			l.past.put(m, v)
 		}
 		return
 	}
-	delete(l.past, m)
+	l.past.drop(m)
 	l.put(m, v)
 }
 
@@ -151,9 +151,17 @@ func (l *List) Purge(m Mark, life time.Duration) error {
 	}
 	now := l.now()
 	v := revocation{at: l.latest(now).Unix(), until: l.latest(now).Add(life).Unix(), since: int64(clock.Awake(l.opened, now))}
-	l.stampNew(m, &v, l.past[m])
+	before, _ := l.past.get(m)
+	l.stampNew(m, &v, before)
 	l.keep(m, v)
 	return l.save(v.line(m))
+}
+
+// Purged reports whether the purge m is remembered. It takes no lock: it does not wait
+// for changes, which wait for the disk.
+func (l *List) Purged(m Mark) bool {
+	_, there := l.past.get(m)
+	return there && isPurge(m.Kind)
 }
 
 // shared returns what is told of a mark. A revocation from before there was a fleet
@@ -181,13 +189,13 @@ func (l *List) Longest() time.Duration { return time.Duration(l.longest.Load()) 
 func (l *List) RaiseLongest(d time.Duration) bool { return raise(&l.longest, int64(d/time.Second)) }
 
 // Get returns what is known of a mark: in force, taken back or purged. ok is false
-// if nothing is known.
+// if nothing is known. Get waits for changes that are being saved.
 func (l *List) Get(m Mark) (s Shared, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v, ok := l.find(m)
 	if !ok {
-		v, ok = l.past[m]
+		v, ok = l.past.get(m)
 	}
 	if !ok {
 		return Shared{Mark: m}, false
@@ -205,7 +213,7 @@ func (l *List) Shared() iter.Seq[Shared] {
 			all = append(all, l.shared(m.(Mark), v.(revocation)))
 			return true
 		})
-		for m, v := range l.past {
+		for m, v := range l.past.all() {
 			all = append(all, l.shared(m, v))
 		}
 		l.mu.Unlock()
@@ -230,7 +238,7 @@ func (l *List) Join(told []Shared) (changed []Mark, err error) {
 	for _, s := range told {
 		before, inForce := l.find(s.Mark)
 		if !inForce {
-			before = l.past[s.Mark]
+			before, _ = l.past.get(s.Mark)
 		}
 		if before.at > 0 && before.revoked == 0 {
 			before.revoked = l.shared(s.Mark, before).Revoked // made before there was a fleet
@@ -271,14 +279,14 @@ func (l *List) Join(told []Shared) (changed []Mark, err error) {
 // certainly been over for pastKept. A revocation of a key that was taken back
 // stays. l.mu is held.
 func (l *List) sweepPast(now time.Time) {
-	for m, v := range l.past {
+	for m, v := range l.past.all() {
 		end, never := l.ends(m, v)
 		if never || end == Never || time.Unix(end, 0).Add(pastKept).After(now) {
 			continue
 		}
 		term := time.Duration(max(0, end-v.at))*time.Second + pastKept + anyLeeway
 		if l.wall.Passed(time.Unix(end, 0).Add(pastKept), l.opened.Add(time.Duration(v.since)), term, now) {
-			delete(l.past, m)
+			l.past.drop(m)
 		}
 	}
 }
