@@ -53,6 +53,7 @@ type liveDaemon struct {
 	user     standin.User
 	tested   int // calls of users/me by the self-tests
 	dir      string
+	floor    time.Time // ClockFloor of the next start
 	config   config.Config
 	log      *e2e.Output
 	daemon   *Daemon
@@ -137,6 +138,7 @@ func (w *liveDaemon) startTelling(notify func(string)) {
 		// Most tests need no wait for an earlier run.
 		NoFormerRun: true,
 		Now:         w.clock.now,
+		ClockFloor:  w.floor,
 		Logger:      slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Reload:      func() (config.Config, error) { return config.Load(filepath.Join(w.dir, "neonauthd.toml")) },
 		Notify:      notify,

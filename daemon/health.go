@@ -102,10 +102,14 @@ func (h *health) alive(w http.ResponseWriter, r *http.Request) {
 	httpserver.Say(w, http.StatusOK, "ok")
 }
 
-// ready reports whether every project can verify tokens.
+// ready reports whether every project can verify tokens, and this host may accept them.
 func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 	if h.stopping.Load() {
 		httpserver.Say(w, http.StatusServiceUnavailable, "stopping")
+		return
+	}
+	if h.daemon.clockUnset() { // which can also be why there are no keys: no certificate is valid yet
+		httpserver.Say(w, http.StatusServiceUnavailable, clockUnsetStatus)
 		return
 	}
 	var without []string

@@ -61,6 +61,9 @@ func (d *Daemon) status() string {
 			text += "; " + part.what + strings.Join(part.projects, ", ")
 		}
 	}
+	if d.clockUnset() {
+		text += "; " + clockUnsetStatus
+	}
 	switch h := d.fleet.Hearing(); {
 	case h.Refuses:
 		text += "; has not heard its fleet for too long, and accepts nothing"
@@ -86,6 +89,7 @@ type observer struct {
 	told     string    // to the service manager
 	checked  time.Time // when the last check was; zero: there was none
 	projects map[string]projectHealth
+	unset    unsetClock
 }
 
 // projectHealth is what the observer has last told about one project.
@@ -124,6 +128,7 @@ func (o *observer) check() {
 		d.opts.Logger.Info("the wall clock went on by more, or less, than the time that passed: this host slept, or its clock was set; what is kept is taken to be older by that", "jump", jump.Round(time.Second).String())
 	}
 	o.checked = now
+	o.unset.look(d.clockUnset(), now, d.opts.Logger)
 	before := o.projects
 	o.projects = map[string]projectHealth{}
 	for _, p := range d.projects().List {
@@ -162,6 +167,7 @@ func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed
 		d.group.Go(func() { failed <- h.serve(life, l.Metrics) })
 	}
 	o := &observer{daemon: d, told: d.status()}
+	o.unset.look(d.clockUnset(), d.opts.Now(), d.opts.Logger) // at once: a start without a clock is where this happens
 	d.group.Go(func() { o.run(ctx) })
 	blindAfter := func() time.Duration { return time.Duration(d.state.Load().config.Fleet.BlindAfter) }
 	d.group.Go(func() { new(blindness).run(ctx, d.fleet.Hearing, blindAfter, d.opts.Logger) })

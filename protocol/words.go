@@ -228,8 +228,13 @@ const (
 	TextNoProject = "this caller may not ask about this project"
 )
 
-// TextUnheard is the text of ERR unavailable to a lookup whose token would be accepted if the daemon had heard its fleet.
-const TextUnheard = "this host has not heard its fleet for too long, so a revocation may be missing"
+// Texts of ERR unavailable to a lookup where the upstream is not the cause.
+const (
+	// TextUnheard says that the token would be accepted if the daemon had heard its fleet.
+	TextUnheard = "this host has not heard its fleet for too long, so a revocation may be missing"
+	// TextClockUnset says that the daemon judges nothing by a clock that was never set. It answers LOGOUT so too.
+	TextClockUnset = "this host's clock shows a time before this program was made, so nothing is judged by it"
+)
 
 // Texts of ERR unavailable to a verb that changes something.
 const (

@@ -222,6 +222,10 @@ func (r *Receiver) announce(m revoke.Mark) {
 
 // cannotTell logs and returns that the token could not be judged for l's project.
 func (r *Receiver) cannotTell(l *resolve.Lookup, e *resolve.Ending, advice string) *serve.Refusal {
+	if e.Cause == resolve.ClockUnset {
+		r.complain(l, e.Outcome, "no logout token can be judged while this host's clock shows a time before this program was made, and its sender tries once: what it names goes on until its tokens end; set the clock")
+		return &serve.Refusal{Code: e.Code(), RetryAfter: e.RetryAfter, Advice: e.Cause.Text()}
+	}
 	r.complain(l, e.Outcome, "it could not be told whether a logout token is good, and its sender tries once: what it names goes on until its tokens end; see the upstream and the key set")
 	return &serve.Refusal{Code: e.Code(), RetryAfter: e.RetryAfter, Advice: advice}
 }

@@ -18,7 +18,7 @@ func (r *Resolver) Confirm(l *Lookup, v Verdict) Verdict {
 	e, now := v.entry, r.now()
 	switch {
 	case !r.timely(now):
-		v = unknown(protocol.CodeUnavailable, 0)
+		v = untimely()
 	case e.over(now):
 		v = rejected(protocol.ReasonExpired)
 	case e.revoked(r.revocations):

@@ -54,6 +54,9 @@ func (r *Resolver) Explain(l *Lookup) Explanation {
 		x.Outcome, x.Checks = v.Outcome, t.checks()
 		l.digest = DigestOf(l.Token) // a lookup of a malformed credential needs no digest
 	}
+	if !r.timely(r.now()) {
+		x.Checks = append(x.Checks, Check{Name: "clock", Result: keyset.Failed, Detail: protocol.TextClockUnset})
+	}
 	x.Digest = hex.EncodeToString(l.digest[:6])
 	x.Cache = r.cached(l)
 	return x
@@ -74,9 +77,7 @@ func (r *Resolver) explainToken(l *Lookup, known Verdict, recalled bool) protoco
 	switch {
 	case !recalled:
 		return v.Outcome
-	case !r.timely(r.now()):
-		l.trace.note("clock", keyset.Failed, "this host's clock shows a time before this program was made: nothing is judged by it")
-	case known.Outcome != v.Outcome:
+	case r.timely(r.now()) && known.Outcome != v.Outcome:
 		l.trace.note("memory", map[bool]keyset.Result{true: keyset.Passed, false: keyset.Failed}[known.Status() == protocol.OK],
 			"what was found out earlier is remembered ("+known.Outcome.String()+"); by now the checks come to something else")
 	}

@@ -22,6 +22,8 @@ type Ending struct {
 	protocol.Outcome
 	// RetryAfter is when asking again may help; unknown only, 0 = not known.
 	RetryAfter time.Duration
+	// Cause is what is behind the code; unknown only.
+	Cause Cause
 	// Session is the session that has ended. It is empty if the token names no session;
 	// then all sessions of Subject have ended.
 	Session, Subject string
@@ -64,7 +66,7 @@ func (r *Resolver) Logout(ctx context.Context, l *Lookup) Ending {
 	case !keyset.Gate(l.Token):
 		return Ending{Outcome: protocol.Rejected(protocol.ReasonMalformed)}
 	case !r.timely(r.now()):
-		return ending(unknown(protocol.CodeUnavailable, 0))
+		return ending(untimely())
 	}
 	l.kind, l.digest, l.logout = signed, DigestOf(l.Token), true
 	if !r.Admit(l) {
@@ -83,7 +85,9 @@ func (r *Resolver) Logout(ctx context.Context, l *Lookup) Ending {
 	return Ending{Outcome: j.outcome, Session: j.claims.Session, Subject: j.claims.Subject, Issued: j.claims.IssuedAt, claims: j.claims}
 }
 
-func ending(v Verdict) Ending { return Ending{Outcome: v.Outcome, RetryAfter: v.RetryAfter} }
+func ending(v Verdict) Ending {
+	return Ending{Outcome: v.Outcome, RetryAfter: v.RetryAfter, Cause: v.Cause}
+}
 
 // judgeInTurn verifies the token after the gate has let the asker in. A verification that
 // waits for the upstream leaves the gate, and stops if there is no place to wait.

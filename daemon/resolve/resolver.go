@@ -184,7 +184,7 @@ func (r *Resolver) recallToken(l *Lookup, now time.Time) (Verdict, bool) {
 	case !keyset.Gate(l.Token):
 		return rejected(protocol.ReasonMalformed), true
 	case !timely:
-		return unknown(protocol.CodeUnavailable, 0), true
+		return untimely(), true
 	}
 	return Verdict{}, false
 }
@@ -207,7 +207,7 @@ func (r *Resolver) recallOpaque(l *Lookup, now time.Time) (Verdict, bool) {
 	case l.Level != LevelProfile:
 		return unknown(protocol.CodeNeedsProfile, 0), true
 	case !r.timely(now):
-		return unknown(protocol.CodeUnavailable, 0), true
+		return untimely(), true
 	}
 	return r.profiles.recall(l, nil, now)
 }

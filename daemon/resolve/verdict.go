@@ -19,11 +19,34 @@ func sourceOf(set *keyring.Snapshot, otherwise Source, now time.Time) Source {
 	return SourceStale
 }
 
+// Cause tells people what is behind a code, where the code alone would mislead them. The zero
+// value tells nothing.
+type Cause uint8
+
+const (
+	// NotHeard says that the host has not heard its fleet for too long.
+	NotHeard Cause = iota + 1
+	// ClockUnset says that the host's clock was never set.
+	ClockUnset
+)
+
+// Text returns the cause as the text of a reply; "" if there is none.
+func (c Cause) Text() string {
+	switch c {
+	case NotHeard:
+		return protocol.TextUnheard
+	case ClockUnset:
+		return protocol.TextClockUnset
+	}
+	return ""
+}
+
 // Verdict is the result of a lookup. The zero value is unknown.
 type Verdict struct {
 	protocol.Outcome
 	Level      Level
 	Source     Source
+	Cause      Cause         // what is behind the code; unknown only
 	Age        time.Duration // of the evidence; accepted only
 	TTL        time.Duration // how long the caller may reuse it; accepted only
 	RetryAfter time.Duration // when asking again may help; unknown only, 0 = not known
@@ -71,7 +94,18 @@ func (v *Verdict) Expires() int64 {
 
 // Unheard returns the verdict that replaces an accepted one on a host that has not heard
 // its fleet for too long.
-func Unheard() Verdict { return unknown(protocol.CodeUnavailable, time.Second) }
+func Unheard() Verdict {
+	v := unknown(protocol.CodeUnavailable, time.Second)
+	v.Cause = NotHeard
+	return v
+}
+
+// untimely returns the verdict while the clock was never set; see Config.ClockFloor.
+func untimely() Verdict {
+	v := unknown(protocol.CodeUnavailable, 0)
+	v.Cause = ClockUnset
+	return v
+}
 
 // Busy returns the verdict for a lookup for which there is no room now.
 func Busy() Verdict { return unknown(protocol.CodeBusy, time.Second) }

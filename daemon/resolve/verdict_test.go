@@ -209,11 +209,20 @@ func TestKeysOlderThanADayDecideNothing(t *testing.T) {
 func TestBeforeTheClockFloorNothingIsJudged(t *testing.T) {
 	k := newHarness(t, nil)
 	p, token := k.project("stack"), k.token("ada")
-	k.ask(p, token)
+	remembered := k.ask(p, token)
 	explained := func(token string) string { return k.resolver.Explain(k.claims(p, token)).Outcome.String() }
 	k.resolver.clockFloor = k.clock.Read().Add(time.Second)
-	wantOutcome(t, "remembered", k.ask(p, token), protocol.Unknown(protocol.CodeUnavailable))
+	before := k.ask(p, token)
+	wantOutcome(t, "remembered", before, protocol.Unknown(protocol.CodeUnavailable))
 	wantOutcome(t, "malformed needs no clock", k.ask(p, "x"), protocol.Rejected(protocol.ReasonMalformed))
+	late := k.resolver.Confirm(k.claims(p, token), remembered)
+	wantOutcome(t, "a reply that had to wait", late, protocol.Unknown(protocol.CodeUnavailable))
+	ended := k.resolver.Logout(t.Context(), k.claims(p, token))
+	for what, cause := range map[string]Cause{"a lookup": before.Cause, "a reply that had to wait": late.Cause, "a logout token": ended.Cause} {
+		if cause.Text() != protocol.TextClockUnset {
+			t.Errorf("%s: text %q", what, cause.Text())
+		}
+	}
 	if got := explained(token) + ", " + explained("x"); got != "ERR unavailable, NO malformed" {
 		t.Errorf("EXPLAIN: %s", got)
 	}

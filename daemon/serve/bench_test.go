@@ -70,7 +70,7 @@ func BenchmarkReply(b *testing.B) {
 	buffer := make([]byte, 0, 4096)
 	b.ReportAllocs()
 	for b.Loop() {
-		buffer = appendVerdict(buffer[:0], nil, &v, nil, "")
+		buffer = appendVerdict(buffer[:0], nil, &v, nil)
 	}
 }
 

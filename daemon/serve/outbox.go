@@ -136,14 +136,14 @@ func (o *outbox) render(tag []byte, q *question, v *resolve.Verdict, body fair.H
 	if q.keep {
 		kept = o.appendKept(nil, q, v)
 	}
-	text := hold(o.hearing(), &q.Lookup, v)
+	hold(o.hearing(), &q.Lookup, v)
 	o.counters.count(&q.Lookup, v) // what is answered
 	if !q.asked.IsZero() {
 		o.tell(q, v)
 	}
 	shared := body.Bytes()
 	if shared == nil || v.Status() != protocol.OK || v.Level != before {
-		o.out = appendVerdict(o.out, tag, v, kept, text)
+		o.out = appendVerdict(o.out, tag, v, kept)
 		return
 	}
 	o.out = append(appendAccepted(o.out, tag, v, kept), ' ')

@@ -11,9 +11,8 @@ import (
 // appendVerdict appends the reply line for v. It is the only place where a verdict
 // becomes a reply. A verdict that is accepted without evidence is a fault of this
 // program and proves nothing, so it is answered as unknown. kept has the fields of
-// an answer that may be kept. text says for people why a verdict is unknown; "": its
-// code says enough.
-func appendVerdict(dst, tag []byte, v *resolve.Verdict, kept []byte, text string) []byte {
+// an answer that may be kept.
+func appendVerdict(dst, tag []byte, v *resolve.Verdict, kept []byte) []byte {
 	is := v.Outcome
 	if is.Status() == protocol.OK {
 		if v.Fields() != nil {
@@ -26,7 +25,7 @@ func appendVerdict(dst, tag []byte, v *resolve.Verdict, kept []byte, text string
 		dst = protocol.AppendInt(dst, protocol.FieldRetryAfter, ceilSeconds(v.RetryAfter))
 	}
 	if is.Status() == protocol.ERR {
-		dst = protocol.AppendText(dst, text)
+		dst = protocol.AppendText(dst, v.Cause.Text())
 	}
 	return append(dst, '\n')
 }

@@ -29,7 +29,7 @@ func TestNoVerdictIsNOWithoutProofNorOKWithoutEvidence(t *testing.T) {
 				v = *good
 			}
 			v.Outcome, v.RetryAfter = outcome, 1500*time.Millisecond
-			line := string(appendVerdict(nil, []byte("t"), &v, nil, ""))
+			line := string(appendVerdict(nil, []byte("t"), &v, nil))
 			what := fmt.Sprintf("%s, evidence %v: %q", outcome, evidence, line)
 			var r protocol.Reply
 			if err := protocol.ParseReply([]byte(strings.TrimSuffix(line, "\n")), &r); err != nil || string(r.Tag) != "t" || !strings.HasSuffix(line, "\n") {
@@ -49,7 +49,7 @@ func TestNoVerdictIsNOWithoutProofNorOKWithoutEvidence(t *testing.T) {
 }
 
 func TestTheReplyOfWhatForgetsToDecideIsUnknown(t *testing.T) {
-	if line := string(appendVerdict(nil, nil, &resolve.Verdict{}, nil, "")); line != "ERR unavailable\n" {
+	if line := string(appendVerdict(nil, nil, &resolve.Verdict{}, nil)); line != "ERR unavailable\n" {
 		t.Errorf("the zero verdict is %q", line)
 	}
 }

@@ -71,7 +71,7 @@ func (c *Client) heed(header http.Header, asked time.Time) instants {
 	once := program.Every(attentionInterval, c.config.Name)
 	switch by := slog.String("ahead", ahead.Round(time.Second).String()); {
 	case began:
-		c.config.Logger.Warn("this host's clock differs from the upstream's (below zero: it is behind): tokens are taken for expired or not yet valid too early or too late; set the clock, and see that something keeps it", by, once)
+		c.config.Logger.Warn("this host's clock differs from the upstream's (below zero: it is behind): tokens are taken for expired or not yet valid too early or too late, and a clock that was never set judges none; set the clock, and see that something keeps it", by, once)
 	case ended:
 		c.config.Logger.Info("this host's clock agrees with the upstream's again", by, once)
 	}

@@ -72,10 +72,9 @@ type explained struct {
 	} `json:"same_keys"`
 }
 
-// unheard reports whether the daemon does not accept the token because it has not heard
-// its fleet for too long.
-func (e *explained) unheard() bool {
-	return slices.ContainsFunc(e.Checks, func(c struct{ Check, Result string }) bool { return c.Check == "fleet" && c.Result == "fail" })
+// failed reports whether this check failed.
+func (e *explained) failed(check string) bool {
+	return slices.ContainsFunc(e.Checks, func(c struct{ Check, Result string }) bool { return c.Check == check && c.Result == "fail" })
 }
 
 // explain prints an explanation. The outcome for the token is the exit code.
@@ -127,7 +126,9 @@ func withAdvice(object []byte, said explained, looks credential.Finding) ([]byte
 		// The daemon's keys may be fine: the answer is unknown because explain asks nobody.
 		rejected(same.Reason)
 		add.Next = fmt.Sprintf("a lookup fetches the key set first; if it has the same keys, the token is rejected as %s (HTTP %d): %s", same.Reason, same.HTTP, add.Next)
-	case said.unheard():
+	case said.failed("clock"):
+		add.Next = advice.Unavailable(protocol.TextClockUnset)
+	case said.failed("fleet"): // the token is not accepted because the daemon has not heard its fleet for too long
 		add.Next = advice.Unavailable(protocol.TextUnheard)
 	default:
 		add.Next = advice.Unknown(protocol.Code(said.Reason))

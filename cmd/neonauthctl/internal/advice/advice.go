@@ -110,8 +110,11 @@ func Forbidden(text string) string {
 
 // Unavailable is Unknown for CodeUnavailable, of which the daemon said text.
 func Unavailable(text string) string {
-	if text == protocol.TextUnheard {
+	switch text {
+	case protocol.TextUnheard:
 		return "the upstream is not the cause: this host accepts nothing before it hears its fleet again; see that it reaches the engine of [fleet]: neonauthctl fleet shows since when it has not heard the others, and the daemon's log (journalctl -u neonauthd) why"
+	case protocol.TextClockUnset:
+		return "the upstream is not the cause: this host accepts nothing before its clock is right; set it, and see that something keeps it: timedatectl"
 	}
 	return Unknown(protocol.CodeUnavailable)
 }
@@ -162,6 +165,8 @@ func Refused(verb protocol.Verb, code protocol.Code, text string) string {
 func undone(verb protocol.Verb, text string) string {
 	const mend = ": mend the state directory (neonauthd's log names the fault) and repeat the command, which saves what is missing"
 	switch {
+	case verb == protocol.LOGOUT && text == protocol.TextClockUnset:
+		return "nothing was ended, and the sender tries once: end the session with neonauthctl revoke; " + Unavailable(text)
 	case text == protocol.TextStopping:
 		return "nothing is left to do: a second after the daemon has stopped, no client uses what it has kept"
 	case text != protocol.TextNotSaved:

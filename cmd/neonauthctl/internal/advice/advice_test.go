@@ -54,14 +54,17 @@ func TestEachEndHasItsOwnAdvice(t *testing.T) {
 	if Forbidden("new") != Unknown(protocol.CodeForbidden) {
 		t.Error("another text of forbidden has no advice")
 	}
-	see(protocol.TextUnheard, Unavailable(protocol.TextUnheard))
+	for _, text := range []string{protocol.TextUnheard, protocol.TextClockUnset} {
+		see(text, Unavailable(text))
+	}
+	see("LOGOUT, "+protocol.TextClockUnset, Refused(protocol.LOGOUT, protocol.CodeUnavailable, protocol.TextClockUnset))
 	if Unavailable("new") != Unknown(protocol.CodeUnavailable) {
 		t.Error("another text of unavailable has no advice")
 	}
 	for _, text := range []string{"socket: " + protocol.TextRestart, protocol.TextNoFile} {
 		see(text, Refused(protocol.RELOAD, protocol.CodeMisconfigured, text))
 	}
-	if len(said) != len(protocol.Reasons())+len(protocol.Codes())+17 {
+	if len(said) != len(protocol.Reasons())+len(protocol.Codes())+19 {
 		t.Errorf("%d pieces of advice", len(said))
 	}
 }
