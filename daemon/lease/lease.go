@@ -62,6 +62,7 @@ type Watches struct {
 	open    map[*Watch]struct{}
 	ends    time.Time // when the leases of a former run, and of watches that were lost, end
 	backlog int       // unwritten bytes of all watches together
+	drained int64     // the revision with which Drain tells to forget everything
 }
 
 // Options are what Watches have to be told about their host. Both functions must return
@@ -258,14 +259,17 @@ func wait(ctx context.Context, done <-chan struct{}, till time.Time) error {
 	return nil
 }
 
-// Drain ends the granting of leases. After Drain has returned, no answer may be kept
-// any more, no watch begins, and a watch that asks for another lease ends. A program
-// calls Drain before its sockets are free for the next run, which waits for the leases
-// granted until then.
+// Drain ends the granting of leases, and tells every watch to forget everything. After
+// Drain has returned, no answer may be kept any more, no watch begins, and a watch that
+// asks for another lease ends. Settled need not wait for a watch that has confirmed
+// before it ended. A program calls Drain before its sockets are free for the next run,
+// which waits for the leases granted until then.
 func (s *Watches) Drain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.draining.Store(true)
+	s.draining.Store(true) // first, so that no answer is kept under the new revision
+	s.tellLocked(appendAll)
+	s.drained = s.revision.Load()
 }
 
 // State is a reading of the Watches.

@@ -239,16 +239,54 @@ func TestADrainGrantsNothing(t *testing.T) {
 		if _, ok := s.Open(owner(2), nil); ok || s.State().Open != 1 {
 			t.Error("another watch is up")
 		}
-		s.ForgetAll()
-		c.hears(forgettingAll(1)) // a watch that still listens need not be waited for
+		c.hears(forgettingAll(1))
 		took := settling(t, s)
-		c.says("SEEN rev=1 hits=0")
+		c.says("SEEN rev=0 hits=0") // it was on its way
 		if err := c.ends(); !errors.Is(err, errDraining) {
 			t.Error(err)
 		}
 		time.Sleep(Term)
 		if got, want := took(), Term-200*time.Millisecond; got != want {
 			t.Errorf("waited %s, want %s", got, want)
+		}
+	})
+}
+
+// TestADrainNeedNotWaitForAClientThatHasForgotten, whether its watch is still open or not:
+// otherwise each stop would take as long as a lease. A client that says nothing is waited for.
+func TestADrainNeedNotWaitForAClientThatHasForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := started()
+		quick, slow := up(t, s, 1), up(t, s, 2)
+		time.Sleep(200 * time.Millisecond)
+		slow.sees(0)
+		time.Sleep(200 * time.Millisecond)
+		s.Drain()
+		for _, c := range []*client{quick, slow} {
+			c.hears(forgettingAll(1))
+		}
+		quick.says("SEEN rev=1 hits=0")
+		if err := quick.ends(); !errors.Is(err, errDraining) {
+			t.Error(err)
+		}
+		took := settling(t, s)
+		slow.lose()
+		time.Sleep(Term)
+		if got, want := took(), Term-200*time.Millisecond; got != want {
+			t.Errorf("with a client that says nothing: waited %s, want %s", got, want)
+		}
+		s = started()
+		quick = up(t, s, 1)
+		s.Drain()
+		quick.hears(forgettingAll(1))
+		took = settling(t, s)
+		quick.says("SEEN rev=1 hits=0")
+		_ = quick.ends()
+		if got := took(); got != 0 {
+			t.Errorf("while it was open: waited %s", got)
+		}
+		if got := settles(t, s); got != 0 {
+			t.Errorf("afterwards: waited %s", got)
 		}
 	})
 }

@@ -118,10 +118,11 @@ func (w *Watch) saw(n, hits int64, tag []byte) error {
 		return errBroken
 	case n > w.sent || n < w.seen:
 		return errUnsent
-	case w.all.draining.Load():
-		return errDraining
 	}
 	w.sawLocked(n)
+	if w.all.draining.Load() {
+		return errDraining
+	}
 	w.all.withholdLocked()
 	now := time.Now()
 	w.all.hits.Add(uint64(min(hits, HitsAtOnce+now.Sub(w.granted).Microseconds()*HitsPerMicrosecond)))
@@ -203,8 +204,9 @@ func (w *Watch) wrote(lines []byte, await bool) {
 	}
 }
 
-// close ends the watch. Unless the client has given its lease back, Settled goes on
-// waiting for the lease, because the client may not know of the end yet.
+// close ends the watch. Unless the client has given its lease back, or has forgotten
+// everything for a drain, Settled goes on waiting for the lease, because the client may not
+// know of the end yet.
 func (w *Watch) close() {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
@@ -214,7 +216,7 @@ func (w *Watch) close() {
 	w.closed = true
 	w.moved.Broadcast()
 	delete(w.all.open, w)
-	if !w.left {
+	if forgotten := w.all.draining.Load() && w.seen >= w.all.drained; !w.left && !forgotten {
 		w.all.standUntil(w.granted)
 	}
 	w.all.backlog -= len(w.out) + w.sending
