@@ -116,7 +116,10 @@ func TestADaemonThatStopsGrantsNothing(t *testing.T) {
 	if reply := k.Ask("WATCH"); head(reply) != "ERR busy" || e2e.Field(reply, "retry-after") != "1" {
 		t.Errorf("WATCH: %s", reply)
 	}
-	watch.Send("SEEN rev=0 hits=0\n")
+	if line := watch.Receive(); line != "OK forget=* rev=1" {
+		t.Errorf("the watch says %s", line)
+	}
+	watch.Send("SEEN rev=1 hits=0\n")
 	if line, err := watch.In.ReadString('\n'); err == nil {
 		t.Errorf("the watch says %s", line)
 	}

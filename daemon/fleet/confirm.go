@@ -83,16 +83,25 @@ func (f *Fleet) write(ctx context.Context, e *engine, w words) {
 	_ = c.Do(ctx, c.B().Hset().Key(f.keys.hosts).FieldValue().FieldValue(id, f.peers.sealWords(id, w)).Build()).Error()
 }
 
-// lastWords tells the others that this host accepts nothing any more. If it goes on with
-// new settings, it tells them from when on it refuses by these: it may not be able to
-// connect with them.
-func (f *Fleet) lastWords(e *engine) {
+// end tells the others that this host accepts nothing any more, once that is so: clients
+// may use answers that they keep after the daemon has ended. If the host goes on with new
+// settings, it tells them from when on it refuses by these: it may not be able to connect
+// with them.
+func (f *Fleet) end(e *engine) {
+	next := f.next.Load()
+	if next == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), settledTime)
+		defer cancel()
+		if f.o.Journal.Settled(ctx) != nil {
+			return // the others miss it as a silent host
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
 	f.sealing.Lock()
 	defer f.sealing.Unlock()
 	w := f.say()
-	if next := f.next.Load(); next != nil {
+	if next != nil {
 		w.Refuse = next.o.RefuseAfter.Milliseconds()
 	} else {
 		w.Left = true
@@ -100,5 +109,10 @@ func (f *Fleet) lastWords(e *engine) {
 	f.write(ctx, e, w)
 }
 
-// leaveTime is how long a host that ends tries to say so.
-const leaveTime = 500 * time.Millisecond
+const (
+	// settledTime is how long a host that ends waits for answers that clients keep; their
+	// leases are shorter.
+	settledTime = 2 * time.Second
+	// leaveTime is how long a host that ends tries to say so.
+	leaveTime = 500 * time.Millisecond
+)

@@ -109,7 +109,7 @@ func (f *Fleet) Run(ctx context.Context) {
 	all.Wait()
 	f.claims.close()
 	if e := f.engine.Load(); e != nil {
-		f.lastWords(e)
+		f.end(e)
 		e.close()
 	}
 }

@@ -194,6 +194,36 @@ func TestWhatWasRevokedWithoutTheEngineIsToldWhenItIsBack(t *testing.T) {
 	hosts[1].reaches(subject("u2"), 2)
 }
 
+// TestAHostTakesLeaveWhenNoOldAnswersAreInUse: until then a client may accept what is
+// revoked, although the daemon has ended.
+func TestAHostTakesLeaveWhenNoOldAnswersAreInUse(t *testing.T) {
+	t.Parallel()
+	hosts := newHosts(t, 2, newServer(t))
+	left := func() bool {
+		hosts[0].lookAtHosts(t.Context(), hosts[0].engine.Load())
+		return hosts[0].Hosts()[0].Left
+	}
+	j := hosts[1].journal
+	j.mu.Lock()
+	j.hold, j.ends = make(chan struct{}), make(chan struct{}, 1)
+	j.mu.Unlock()
+	ended := make(chan struct{})
+	go func() { defer close(ended); hosts[1].stop() }()
+	select {
+	case <-j.ends:
+	case <-ended:
+		t.Error("it has not waited")
+	}
+	if left() {
+		t.Error("it takes leave while answers are in use")
+	}
+	close(j.hold)
+	<-ended
+	if !left() {
+		t.Error("it takes no leave")
+	}
+}
+
 func TestAHostThatEndsTakesLeaveAndOneThatDoesNotIsSilent(t *testing.T) {
 	t.Parallel()
 	hosts := newHosts(t, 3, newServer(t))

@@ -23,6 +23,7 @@ type journal struct {
 	full    bool          // takes nothing new
 	unsaved bool          // cannot save
 	hold    chan struct{} // not nil: answers given before are in use until it is closed
+	ends    chan struct{} // not nil: told when somebody begins to wait for that until a deadline, as a host that ends does
 }
 
 func newJournal() *journal { return &journal{marks: map[Name]Mark{}} }
@@ -54,8 +55,11 @@ func (j *journal) Join(marks []Mark) error {
 
 func (j *journal) Settled(ctx context.Context) error {
 	j.mu.Lock()
-	hold := j.hold
+	hold, ends := j.hold, j.ends
 	j.mu.Unlock()
+	if _, limited := ctx.Deadline(); limited && ends != nil {
+		ends <- struct{}{}
+	}
 	if hold == nil {
 		return ctx.Err()
 	}
