@@ -25,7 +25,8 @@ func (d *Daemon) openFleet() {
 
 // awaitFleet lets a host that accepts nothing before it hears its fleet (when_blind =
 // "refuse") hear it before it serves. Otherwise each restart would refuse lookups for some
-// milliseconds. Callers wait in the sockets' queues meanwhile.
+// milliseconds. Another host connects before it serves. Otherwise it would accept while
+// REVOKE elsewhere does not count it. Callers wait in the sockets' queues meanwhile.
 func (d *Daemon) awaitFleet(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, firstHearing)
 	defer cancel()

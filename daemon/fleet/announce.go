@@ -97,15 +97,18 @@ func (f *Fleet) announceOn(ctx context.Context, c caller, marks []Mark, always b
 }
 
 // await waits until all hosts have confirmed a place that this host has met at or
-// after the given one. whole is false when the log broke meanwhile, or ctx ended.
+// after the given one. whole is false when the log broke meanwhile, or ctx ended. The hosts
+// are read once in any case: a host that has just started has said so before it accepted,
+// and what was heard of it with the last heartbeat may be that it had left.
 func (f *Fleet) await(ctx context.Context, e *engine, at cursor, epoch uint64) (r Reach, whole bool) {
 	look := firstLook
+	known := f.lookAtHosts(ctx, e)
 	for {
 		mine, met, now, changed := f.chain.look(at)
 		if now != epoch {
 			return f.reach(position{}, false), false
 		}
-		if met {
+		if met && known {
 			if r = f.reach(mine, true); r.Reached+r.Silent == r.Of {
 				return r, true
 			}
@@ -114,14 +117,16 @@ func (f *Fleet) await(ctx context.Context, e *engine, at cursor, epoch uint64) (
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return f.reach(mine, met), false
+			r = f.reach(mine, met)
+			r.Blind = r.Blind || !known
+			return r, false
 		case <-changed:
 		case <-timer.C:
 			look = min(2*look, lastLook)
 		}
 		timer.Stop()
 		if met {
-			f.lookAtHosts(ctx, e)
+			known = f.lookAtHosts(ctx, e) || known
 		}
 	}
 }
@@ -141,13 +146,15 @@ func (f *Fleet) reach(at position, met bool) Reach {
 	return r
 }
 
-// lookAtHosts reads what the others have confirmed.
-func (f *Fleet) lookAtHosts(ctx context.Context, e *engine) {
+// lookAtHosts reads which hosts there are and what they have confirmed, and reports whether
+// it could.
+func (f *Fleet) lookAtHosts(ctx context.Context, e *engine) bool {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
 	sent := f.o.Now()
 	found, err := run(ctx, e.commands, f.scripts.hosts, f.keys.ofHosts(), hostsArgs())
 	if err == nil {
-		_, _, _, _ = f.readHosts(found, sent) // what cannot be read confirms nothing
+		_, _, _, err = f.readHosts(found, sent) // what cannot be read confirms nothing
 	}
+	return err == nil
 }

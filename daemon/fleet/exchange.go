@@ -34,6 +34,11 @@ func (s *session) exchange(ctx context.Context) error {
 	}
 	s.lastTried = s.o.Now()
 	s.counts.exchanges.Add(1)
+	if s.compared.Load() == nil { // the first words would have this host's time, and could look older than those of the run before
+		if err := s.askTime(ctx); err != nil {
+			return err
+		}
+	}
 	if _, err := s.beat(ctx); err != nil {
 		return err
 	}
@@ -55,6 +60,16 @@ func (s *session) exchange(ctx context.Context) error {
 	_, err = s.beat(ctx)
 	if err == nil && len(old) > 0 && !s.peers.oldKeys(s.exchanged) {
 		err = s.dropOld(ctx, old)
+	}
+	return err
+}
+
+// askTime compares the clocks, before this host says anything.
+func (s *session) askTime(ctx context.Context) error {
+	sent := s.o.Now()
+	found, err := s.run(ctx, s.scripts.hosts, s.keys.ofHosts(), hostsArgs())
+	if err == nil {
+		_, _, _, err = s.readHosts(found, sent)
 	}
 	return err
 }

@@ -32,6 +32,7 @@ type Fleet struct {
 	compared atomic.Pointer[comparison] // of the clocks, the last; nil before the first
 	heard    atomic.Pointer[time.Time]
 	first    chan struct{} // closed when heard is set for the first time
+	tried    chan struct{} // closed when everything the engine has is in force for the first time, or could not be had
 	online   atomic.Bool   // connected, everything exchanged, and agreed with the others
 	sealing  sync.Mutex    // of one heartbeat after the other
 
@@ -64,7 +65,7 @@ func New(o Options) (*Fleet, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	f := &Fleet{o: o, keys: newEngineKeys(o.Name), scripts: loadScripts(), chain: newChain(), applied: make(chan struct{}, 1), first: make(chan struct{})}
+	f := &Fleet{o: o, keys: newEngineKeys(o.Name), scripts: loadScripts(), chain: newChain(), applied: make(chan struct{}, 1), first: make(chan struct{}), tried: make(chan struct{})}
 	f.ring = newKeyring(o.Name, o.Keys)
 	f.records = records{f.ring, f.keys}
 	f.table = newTable(func() int64 { return f.EngineTime().Unix() })
@@ -148,10 +149,23 @@ func (f *Fleet) Refuses() bool {
 	return f.o.RefuseAfter > 0 && (at == nil || clock.Elapsed(*at, f.o.Now()) >= f.o.RefuseAfter)
 }
 
-// Await returns when this host has heard the fleet for the first time, or when ctx ends.
+// awaitTried is how long the start of a host that does not refuse waits for the engine.
+const awaitTried = time.Second
+
+// Await returns when this host may begin to accept, or when ctx ends. With RefuseAfter that
+// is when it has heard the fleet for the first time. Otherwise it is when the others know
+// of it and what they revoked before is in force here; after a second, or after the first
+// attempt to connect has failed, it has to accept without.
 func (f *Fleet) Await(ctx context.Context) {
+	ready := f.first
+	if f.o.RefuseAfter == 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, awaitTried)
+		defer cancel()
+		ready = f.tried
+	}
 	select {
-	case <-f.first:
+	case <-ready:
 	case <-ctx.Done():
 	}
 }

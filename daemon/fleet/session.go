@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
@@ -43,9 +44,12 @@ var errNotTaken = errors.New("the journal could not take in what the fleet said"
 // settings, and ends at once, connects nevertheless, because it has to take leave.
 func (f *Fleet) sessions(ctx context.Context) {
 	pause := firstPause
+	tried := sync.OnceFunc(func() { close(f.tried) })
+	defer tried()
 	for first := true; ctx.Err() == nil || first && f.continues && f.next.Load() == nil; first = false {
 		began := f.o.Now()
-		err := f.session(ctx)
+		err := f.session(ctx, tried)
+		tried()
 		f.online.Store(false)
 		if ctx.Err() != nil {
 			return
@@ -90,7 +94,8 @@ type session struct {
 	swept     time.Time
 }
 
-func (f *Fleet) session(ctx context.Context) error {
+// exchanged is called after each exchange of everything.
+func (f *Fleet) session(ctx context.Context, exchanged func()) error {
 	e := f.engine.Load()
 	if e == nil {
 		fresh, err := dial(&f.o)
@@ -108,6 +113,7 @@ func (f *Fleet) session(ctx context.Context) error {
 		if err := s.exchange(ctx); err != nil {
 			return err
 		}
+		exchanged()
 		err := s.follow(ctx)
 		if !errors.Is(err, errChain) && !errors.Is(err, errNotTaken) {
 			return err

@@ -149,10 +149,10 @@ func (m *Member) begin() {
 	})
 }
 
-// Await returns when a host that accepts nothing before it hears its fleet has heard it,
-// at once if there is none to wait for, and at the latest when ctx ends.
+// Await returns when this host may begin to accept, as far as its fleet goes, at once if
+// it is in none, and at the latest when ctx ends; see fleet.Fleet.Await.
 func (m *Member) Await(ctx context.Context) {
-	if f := m.Fleet(); f != nil && f.Refuses() {
+	if f := m.Fleet(); f != nil {
 		f.Await(ctx)
 	}
 }

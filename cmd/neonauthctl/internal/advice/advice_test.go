@@ -142,7 +142,7 @@ func TestASocketThatDoesNotAnswer(t *testing.T) {
 		want string
 	}{
 		{filepath.Join(dir, "none"), t.Context(), "there is no socket: PATH is from --socket; see whether the service runs (systemctl status neonauthd), or name its socket with --socket"},
-		{silent, t.Context(), "the socket is open and nobody answers: neonauthd is still starting (with when_blind = \"refuse\" it waits 2 seconds for its fleet), failed to start behind systemd's socket, or hangs: repeat the command, then systemctl status neonauthd, journalctl -u neonauthd -n 20"},
+		{silent, t.Context(), "the socket is open and nobody answers: neonauthd is still starting (in a fleet it waits up to 2 seconds for the others), failed to start behind systemd's socket, or hangs: repeat the command, then systemctl status neonauthd, journalctl -u neonauthd -n 20"},
 		{closing, t.Context(), "the daemon ended the connection: journalctl -u neonauthd -n 20 may tell why"},
 		{other, t.Context(), "something else listens there, or a daemon of another version: PATH is from --socket; --socket names another"},
 		{file, t.Context(), "this is no socket: PATH is from --socket; name the daemon's with --socket"},

@@ -34,7 +34,7 @@ func NoAnswer(err error, s Socket) string {
 	case errors.Is(err, context.Canceled):
 		return "it was interrupted: repeat it"
 	case errors.Is(err, context.DeadlineExceeded):
-		return "the socket is open and nobody answers: neonauthd is still starting (with when_blind = \"refuse\" it waits 2 seconds for its fleet), failed to start behind systemd's socket, or hangs: repeat the command, then " + status + ", " + journal
+		return "the socket is open and nobody answers: neonauthd is still starting (in a fleet it waits up to 2 seconds for the others), failed to start behind systemd's socket, or hangs: repeat the command, then " + status + ", " + journal
 	case errors.Is(err, client.ErrBroken):
 		return "the daemon ended the connection: " + journal + " may tell why"
 	case errors.Is(err, client.ErrGarbled):
