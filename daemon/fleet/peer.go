@@ -47,6 +47,8 @@ type peer struct {
 	id       string
 	raw      string
 	words    words     // the newest that open; zero: none ever did
+	before   int64     // Time of the newest words of its other runs
+	older    bool      // words are of a run of which nothing is newer than before
 	opens    bool      // false: its newest words do not open, so it has another key, or somebody has overwritten them
 	writes   bool      // its words have changed while this host looked, so somebody runs there
 	key      int       // which of our keys it seals under
@@ -144,6 +146,12 @@ func (p *peers) hear(found map[string]string, engine int64, now time.Time) {
 
 // take takes in one host's new words, unless they are older than what is known.
 //
+// Words of another run than the known one that are older may be a repetition, by an older
+// copy of the engine or by somebody who can write to it. They are of a new run if the
+// engine's clock was set back. After a while without newer words they count as a sign that
+// somebody runs there. But such words never end what is known of the host: that it has left, or
+// refuses after some time, is not believed.
+//
 // Words that do not open are those of a host with another key, also where this host
 // could open the host's earlier words: an id is kept over restarts, keys are not. What
 // the earlier words said, that it has left for example, counts no more.
@@ -156,9 +164,16 @@ func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
 		return true
 	}
 	known := one.known()
-	if known && w.Run == one.words.Run && w.Number <= one.words.Number ||
-		known && w.Run != one.words.Run && w.Time <= one.words.Time && clock.Awake(one.at, now) < 2*heardWithin {
+	same, before := w.Run == one.words.Run, one.before
+	if known && !same {
+		before = max(before, one.words.Time)
+	}
+	older := w.Time <= before && (!same || one.older)
+	if known && same && w.Number <= one.words.Number || older && (w.Left || !same && clock.Awake(one.at, now) < 2*heardWithin) {
 		return true // replayed
+	}
+	if older {
+		w.Refuse = 0
 	}
 	age := time.Duration(max(0, engine-w.Time)) * time.Millisecond
 	if age > silentFor {
@@ -168,6 +183,7 @@ func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
 		age = 0
 	}
 	one.raw, one.words, one.key, one.opens, one.at = raw, w, key, true, now.Add(-age)
+	one.before, one.older = before, older
 	return true
 }
 

@@ -124,3 +124,46 @@ func TestNewSettingsTakeOverWhatIsKnownOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestOlderWordsOfAHostEndNothing: the engine has failed over to an older copy, or somebody
+// writes words again that a host has sealed in an earlier run. The host, which is cut off,
+// does not refuse, and may be accepting.
+func TestOlderWordsOfAHostEndNothing(t *testing.T) {
+	const soon = heartbeat
+	const late = 2 * heardWithin
+	sealer := newPeers(newKeyring("test", []Key{testKey(t, 1)}), hostsKey, "x")
+	start := time.Now()
+	said := func(run string, number uint64, at time.Duration, left bool, refuse time.Duration) string {
+		return sealer.sealWords("x", words{Run: run, Number: number, Time: start.Add(at).UnixMilli(), Left: left, Refuse: refuse.Milliseconds()})
+	}
+	usual := said("1", 7, 0, false, heardWithin)
+	leave := said("1", 8, time.Millisecond, true, heardWithin)
+	newest := said("2", 1, time.Second, false, 0)
+	for name, row := range map[string]struct {
+		read  []string // one after the other, after newest
+		after time.Duration
+		left  bool
+	}{
+		"it leaves":                                     {[]string{said("2", 2, 2*time.Second, true, 0)}, soon, true},
+		"it starts again, and leaves":                   {[]string{said("3", 1, 2*time.Second, false, 0), said("3", 2, 3*time.Second, true, 0)}, soon, true},
+		"it leaves, and starts again":                   {[]string{said("2", 2, 2*time.Second, true, 0), said("3", 1, 3*time.Second, false, 0)}, soon, false},
+		"the engine's clock is set back, and it leaves": {[]string{said("2", 2, -time.Minute, true, 0)}, soon, true},
+		"an older leave at once":                        {[]string{leave}, soon, false},
+		"an older leave":                                {[]string{leave}, late, false},
+		"older terms":                                   {[]string{usual}, late, false},
+		"the words before an older leave, and it":       {[]string{usual, leave}, late, false},
+		"both, and the first again":                     {[]string{usual, leave, newest, leave}, late, false},
+	} {
+		p := newPeers(newKeyring("test", []Key{testKey(t, 1)}), hostsKey, "own")
+		now := start
+		for _, raw := range append([]string{usual, leave, newest}, row.read...) {
+			now = now.Add(row.after)
+			p.hear(map[string]string{"x": raw}, now.UnixMilli(), now)
+		}
+		then := now.Add(heardWithin + refuseMargin + heardWithin)
+		_, of, silent := p.count(true, false, func(cursor) bool { return true }, then)
+		if left := p.all["x"].left(); left != row.left || silent == 1 == left || of != 1+silent {
+			t.Errorf("%s: it has left: %v; of %d, %d silent", name, left, of, silent)
+		}
+	}
+}
