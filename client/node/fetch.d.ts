@@ -18,7 +18,10 @@ export interface GuardOptions extends Rules<Request> {
 }
 
 export interface Guard {
-  /** Resolves to the response that refuses the request. Undefined: the request may go through. */
+  /**
+   * Resolves to the response that refuses the request, which the caller has to return: only then is
+   * the request refused. Undefined: the request may go through. wrap returns it by itself.
+   */
   (request: Request): Promise<Response | undefined>
   /** Puts a handler behind the guard. Further arguments are passed on to the handler. */
   wrap<R extends Request, A extends unknown[]>(

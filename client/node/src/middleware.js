@@ -22,14 +22,13 @@ function guard(options = {}) {
 
   function middleware(req, res, next) {
     if (req === undefined) throw new TypeError('neonauthd: what guard() returns was called without a request: write guard() once, and hand on what it returns')
+    if (typeof next !== 'function') throw mishandled(req, res) // at once: its caller would go on and answer the request
     return judge(req, res, next)
   }
 
   async function judge(req, res, next) {
     try {
-      if (!Array.isArray(req?.rawHeaders)) {
-        throw new TypeError('neonauthd: neonauthd/middleware judges a request of node:http or Express; for Hono import neonauthd/hono, for another Request, as in Next.js, import neonauthd/fetch')
-      }
+      if (!Array.isArray(req?.rawHeaders)) throw mishandled(req, res)
       const described = rules.described(req, req.method, targetOf)
       if (described !== undefined) return respond(res, described)
       const { refusal, answer } = await rules.judge(req, req.method)
@@ -42,7 +41,6 @@ function guard(options = {}) {
       letIn(req, answer)
       next()
     } catch (error) {
-      if (typeof next !== 'function') throw error // for example as a middleware of Hono, which has other arguments
       next(errorOf(error))
     }
   }
@@ -80,6 +78,15 @@ function guard(options = {}) {
     return handler(req, socket, head)
   }
   return middleware
+}
+
+// mishandled returns the error for a call with other arguments than those of a middleware.
+function mishandled(req, res) {
+  if (!Array.isArray(req?.rawHeaders)) {
+    return new TypeError('neonauthd: neonauthd/middleware judges a request of node:http or Express; for Hono import neonauthd/hono, for another Request, as in Next.js, import neonauthd/fetch')
+  }
+  const advice = typeof res?.setHeader === 'function' ? "guard().wrap(handler) around the handler of node:http" : "server.on('upgrade', guard().upgrade(listener))"
+  return new TypeError(`neonauthd: what guard() returns is a middleware (req, res, next), and was called without next: write ${advice}`)
 }
 
 // errorOf turns what was thrown into an Error. To next, undefined and null mean

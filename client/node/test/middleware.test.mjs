@@ -127,6 +127,21 @@ test('a fault of the program is 500', async (t) => {
   assert.throws(() => cookie('a b'), TypeError)
 })
 
+test('a guard that nobody waits for throws at once, and says how to hold it', async () => {
+  const protect = guard({ client: { verify: async () => {}, profile: async () => {} } })
+  const [req, res, socket] = [{ method: 'GET', url: '/', rawHeaders: [] }, { setHeader() {}, end() {} }, { write() {} }]
+  for (const [args, advice] of [
+    [[req, res], /write guard\(\)\.wrap\(handler\)/],
+    [[req, res, {}], /write guard\(\)\.wrap\(handler\)/],
+    [[req, socket, Buffer.alloc(0)], /write server\.on\('upgrade', guard\(\)\.upgrade\(listener\)\)/],
+    [[{ req: { raw: {} } }, async () => {}], /for Hono import neonauthd\/hono/],
+    [[new Request('http://a.example/')], /import neonauthd\/fetch/],
+    [[], /was called without a request/],
+  ]) {
+    assert.throws(() => protect(...args), advice)
+  }
+})
+
 // next(undefined) lets a request in, and next('route') does in Express.
 for (const thrown of [undefined, null, 0, '', false, 'route', 'router', { status: 200 }]) {
   test(`a guard in which ${JSON.stringify(thrown)} is thrown lets nobody in`, async () => {

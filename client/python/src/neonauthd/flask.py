@@ -23,6 +23,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, cast
 
 from flask import Blueprint, Flask, Request, Response, current_app, has_request_context, make_response, request, request_started
+from werkzeug.exceptions import HTTPException
 
 from . import _guard, wsgi
 from ._answer import Accepted, Answer
@@ -153,16 +154,26 @@ class Guard:
 
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            refused = self.check()
+            refused = self._response()
             return current_app.ensure_sync(view)(*args, **kwargs) if refused is None else refused
 
         return cast(View, guarded)
 
     @_guard.held("write @guard above the view, or before_request(guard.check)")
-    def check(self) -> Response | None:
-        """Returns the response that refuses the current request; None: it may go through."""
+    def check(self) -> None:
+        """Returns if the current request may go through, and otherwise ends the request with the refusal.
+
+        It raises an HTTPException with the response, as flask.abort does: nobody could
+        forget to return it. It does the same with the metadata of the guard's resource.
+        """
         if not has_request_context():
             raise RuntimeError("neonauthd: there is no request: write before_request(guard.check), without a call")
+        response = self._response()
+        if response is not None:
+            raise HTTPException(response=response)
+
+    def _response(self) -> Response | None:
+        """Returns the response to the current request; None: it may go through."""
         current: Request = cast(Any, request)._get_current_object()  # the request itself, not the proxy of this context
         current.environ.pop(KEY, None)
         described = self._rules.described(current.path, current.method)
@@ -170,12 +181,12 @@ class Guard:
             return _response_of(described)
         verdict = self._rules.judge(current, current.method)
         if verdict.refusal is not None:
-            return self._response(current, verdict.refusal, verdict.answer)
+            return self._refused(current, verdict.refusal, verdict.answer)
         if verdict.accepted is not None:
             current.environ[KEY] = verdict.accepted
         return None
 
-    def _response(self, current: Request, refusal: Refusal, answer: Answer | None) -> Response:
+    def _refused(self, current: Request, refusal: Refusal, answer: Answer | None) -> Response:
         if self._refuse is None:
             response = make_response(_guard.body_of(refusal), {"Content-Type": _guard.TEXT})
         else:

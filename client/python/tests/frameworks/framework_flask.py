@@ -8,6 +8,7 @@ from typing import Any, cast
 from flask import Blueprint, Flask
 from flask.views import MethodView
 from flask_cors import CORS
+from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
 
@@ -90,6 +91,46 @@ class FlaskViews(Cases):
         for wrong, advice in mistakes:
             with self.assertRaisesRegex((TypeError, RuntimeError), f"^neonauthd: .*{advice}"):
                 wrong()
+
+    def test_a_check_refuses_whatever_is_made_of_its_result(self) -> None:
+        guard = Guard(client=self.fake, on_unknown=silent)
+
+        def app() -> Flask:
+            app = Flask(__name__)
+
+            @app.get("/account")
+            def account() -> str:
+                return "in"
+
+            @app.get("/view")
+            def view() -> str:
+                guard.check()
+                return "in"
+
+            @app.get("/async")
+            async def in_a_task() -> str:
+                guard.check()
+                return "in"
+
+            CORS(app)
+            return app
+
+        def forgetting() -> None:
+            guard.check()
+
+        returned, forgotten, handled = app(), app(), app()
+        returned.before_request(guard.check)
+        forgotten.before_request(forgetting)
+        handled.before_request(guard.check)
+        for kind in (401, HTTPException, Exception):
+            handled.register_error_handler(cast(Any, kind), lambda error: ("mine", 200))
+        asked = [(app(), "/view"), (app(), "/async"), *((one, "/account") for one in (returned, forgotten, handled))]
+        for one, path in asked:
+            for token, status in (("ada", 200), ("old", 401), (None, 401), ("outage", 503)):
+                response = one.test_client().get(path, headers=bearing(token))
+                self.assertEqual(response.status_code, status, (path, token))
+                self.assertEqual(response.headers["access-control-allow-origin"], "*")
+                self.assertEqual((response.text == "in", response.headers.get("cache-control") == "no-store"), (status == 200, status != 200))
 
     def test_a_route_that_leads_past_its_guard_lets_nobody_in(self) -> None:
         app = Flask(__name__)
