@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from inspect import iscoroutinefunction
+from inspect import isawaitable
 from typing import Any, NoReturn, TypeVar, Unpack, cast
 
 from django.conf import settings
@@ -25,6 +25,12 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import re_path
 from django.utils.decorators import sync_and_async_middleware
+from django.views import View as ViewClass
+
+try:  # it knows the marks that Django puts on functions which return a coroutine
+    from asgiref.sync import iscoroutinefunction
+except ImportError:  # asgiref before 3.6
+    from asyncio import iscoroutinefunction
 
 from . import _guard, asgi, wsgi
 from ._answer import Accepted, Answer
@@ -202,11 +208,15 @@ def guard(*view: NoReturn, **options: Any) -> Callable[[View], View]:
     if view:
         raise TypeError("neonauthd: guard takes options alone: write @guard() above the view, or \"neonauthd.django.middleware\" in MIDDLEWARE")
 
+    @functools.cache
+    def gate_of(asynchronous: bool) -> _Gate:
+        return _Gate(asynchronous, of_view=True, **options)
+
     @_guard.held("write @guard() above the view, with one call")
     def decorate(view: View) -> View:
         _guard.check_view(view, '@method_decorator(guard(), name="dispatch") above the class')
-        asynchronous = iscoroutinefunction(view)
-        gate = _Gate(asynchronous, of_view=True, **options)
+        asynchronous = _is_asynchronous(view)
+        gate = gate_of(asynchronous)
 
         @functools.wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -216,8 +226,27 @@ def guard(*view: NoReturn, **options: Any) -> Callable[[View], View]:
         @functools.wraps(view)
         async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             refused = await gate.check_async(request)
-            return await view(request, *args, **kwargs) if refused is None else refused
+            if refused is not None:
+                return refused
+            response = view(request, *args, **kwargs)
+            return await response if isawaitable(response) else response
 
         return cast(View, guarded_async if asynchronous else guarded)
 
     return decorate
+
+
+def _is_asynchronous(view: Any) -> bool:
+    """Whether the caller of the view expects a coroutine."""
+    if iscoroutinefunction(view):
+        return True
+    # method_decorator passes the method of one view, for each request, in a partial. The
+    # method dispatch of an asynchronous view is no coroutine function and returns a coroutine.
+    method = view.func if isinstance(view, functools.partial) else view
+    owner = getattr(method, "__self__", None)
+    if isinstance(owner, ViewClass):
+        methods = (getattr(owner, name, None) for name in owner.http_method_names if name != "options")  # as Django decides it
+        return any(map(iscoroutinefunction, methods))
+    # It also passes a function of its own, once and never to be called: for an
+    # asynchronous view too, whose client may be an AsyncClient.
+    return getattr(view, "__module__", "") == "django.utils.decorators"

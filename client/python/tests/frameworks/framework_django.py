@@ -4,9 +4,10 @@ import asyncio
 import logging
 import unittest
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import django
+from asgiref.sync import markcoroutinefunction
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -14,6 +15,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import path
+from django.utils.decorators import method_decorator
 from django.views import View
 
 if not settings.configured:
@@ -261,6 +263,38 @@ class DjangoMiddlewareOverASGI(Cases):
         for who, status in (("ada", 200), ("bob", 403)):
             with override_settings(NEONAUTHD={"client": self.fake, "exclude": ["/team-async/*"]}):
                 self.assertEqual(asyncio.run(self.ask("/team-async/7", bearing(who))).status_code, status)
+
+    def test_asynchronous_views_may_be_classes(self) -> None:
+        class Account(View):
+            async def get(self, request: HttpRequest) -> HttpResponse:
+                return account(request)
+
+        def served(view: type[View]) -> Any:
+            return markcoroutinefunction(view.as_view())  # as Django from 4.1 on does by itself
+
+        async_fake, sync_fake = FakeAsyncClient(), FakeClient()
+        fill(async_fake)
+        fill(sync_fake)
+        for fake in (async_fake, sync_fake):
+            protect = guard(client=cast(Any, fake), on_unknown=silent)
+            decorated = type("Decorated", (Account,), {})
+            views = [protect(served(Account)), served(method_decorator(protect, name="dispatch")(decorated))]
+            for view in views:
+                for token, status in (("ada", 200), (None, 401), ("old", 401), ("outage", 503)):
+                    with override_settings(ROOT_URLCONF=(path("view", view),), MIDDLEWARE=[]):
+                        answers = [asyncio.run(self.ask("/view", bearing(token))), Client().get("/view", **meta(bearing(token)))]
+                    self.assertEqual([one.status_code for one in answers], [status] * 2, token)
+                    self.assertEqual([one.content == b"ada" for one in answers], [status == 200] * 2, token)
+
+    def test_a_view_that_is_a_class_and_not_asynchronous_takes_a_client_for_threads(self) -> None:
+        class Account(View):
+            def get(self, request: HttpRequest) -> HttpResponse:
+                return account(request)
+
+        for fake, status in ((team_fake, 200), (team_async_fake, 500)):
+            view = method_decorator(guard(client=cast(Any, fake)), name="dispatch")(type("Decorated", (Account,), {})).as_view()
+            with override_settings(ROOT_URLCONF=(path("view", view),), MIDDLEWARE=[]):
+                self.assertEqual(Client(raise_request_exception=False).get("/view", **meta(bearing("ada"))).status_code, status)
 
     def test_repeated_headers_are_seen_as_they_came(self) -> None:
         """Django joins them by a comma."""
