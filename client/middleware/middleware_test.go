@@ -209,6 +209,11 @@ func TestARefusalThatSaysNoStatusHasItsOwn(t *testing.T) {
 				t.Error(err)
 			}
 		},
+		"a flush before all else": func(w http.ResponseWriter) {
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				t.Error(err)
+			}
+		},
 		"its own": func(w http.ResponseWriter) { http.Error(w, "sorry", http.StatusUnauthorized) },
 	} {
 		g := middleware.Guard{Client: daemon(t), Refuse: func(w http.ResponseWriter, _ *http.Request, _ int, _ client.Answer) { refuse(w) }}

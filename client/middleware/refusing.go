@@ -22,6 +22,13 @@ func (w *refusing) Write(body []byte) (int, error) {
 	return w.ResponseWriter.Write(body)
 }
 
+// FlushError sends what was written so far, as http.ResponseController asks for it.
+// Without it the controller would flush the writer below, which sends 200 first.
+func (w *refusing) FlushError() error {
+	w.begin()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
 // begin sends the status of the refusal, unless a status was sent already.
 func (w *refusing) begin() {
 	if !w.begun {
