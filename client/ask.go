@@ -80,7 +80,7 @@ func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
 	if q.begun.IsZero() {
 		q.begun = time.Now()
 	}
-	end := q.begun.Add(cmp.Or(max(q.wishes.deadline(), 0), max(c.Timeout, 0), DefaultTimeout))
+	end := q.begun.Add(cmp.Or(max(q.wishes[optDeadline].span, 0), max(c.Timeout, 0), DefaultTimeout))
 	if earlier, ok := ctx.Deadline(); ok && earlier.Before(end) {
 		end = earlier
 	}

@@ -151,12 +151,11 @@ func (m *memory) recall(k *key, now instant, maxAge time.Duration) (e *entry, re
 	}
 	renew = m.up.Load() && !m.owed && now.mono-m.asked >= renewAfter
 	m.mu.RUnlock()
-	if e == nil {
-		return nil, renew
-	}
-	m.hits.Add(1)
-	if !young {
-		m.moveUp(*k, e)
+	if e != nil {
+		m.hits.Add(1)
+		if !young {
+			m.moveUp(*k, e)
+		}
 	}
 	return e, renew
 }

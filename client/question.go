@@ -51,8 +51,7 @@ func (q *question) appendWishes(dst []byte, left time.Duration) []byte {
 	}
 	if asker := w[optOnBehalfOf].text; asker != "" {
 		// Different texts have different labels, and a label says nothing about its text.
-		label := strconv.FormatUint(maphash.String(q.seed, asker), 36)
-		dst = protocol.AppendField(dst, protocol.FieldFor, label)
+		dst = protocol.AppendField(dst, protocol.FieldFor, strconv.FormatUint(maphash.String(q.seed, asker), 36))
 	}
 	if q.keep {
 		dst = protocol.AppendInt(dst, protocol.FieldKeep, 1)
@@ -165,8 +164,7 @@ func wishesOf(verb protocol.Verb, project string, opts []Option) wishes {
 	return w
 }
 
-func (w *wishes) project() string         { return w[optProject].text }
-func (w *wishes) maxAge() time.Duration   { return w[optMaxAge].span } // negative: not asked for
-func (w *wishes) heard() time.Duration    { return w[optHeard].span }  // negative: not asked for
-func (w *wishes) deadline() time.Duration { return w[optDeadline].span }
-func (w *wishes) fallback() bool          { return w[optFallbackClaims].kind != optNothing }
+func (w *wishes) project() string       { return w[optProject].text }
+func (w *wishes) maxAge() time.Duration { return w[optMaxAge].span } // negative: not asked for
+func (w *wishes) heard() time.Duration  { return w[optHeard].span }  // negative: not asked for
+func (w *wishes) fallback() bool        { return w[optFallbackClaims].kind != optNothing }
