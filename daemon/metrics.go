@@ -39,7 +39,7 @@ func (d *Daemon) metrics() []byte {
 
 func (p *page) lookups(c *serve.Counters, kept lease.State) {
 	const name = "neonauthd_lookups_total"
-	p.Family(name, counter, "Lookups answered. Accepted ones by level and source, the others by the reason or code of the reply. Of source client are those that clients have answered from their own memory, as they say.")
+	p.Family(name, counter, "Lookups answered. Accepted ones by level and source, the others by the reason or code of the reply, and by cause where the code alone misleads. Of source client are those that clients have answered from their own memory, as they say.")
 	for _, level := range []resolve.Level{resolve.LevelClaims, resolve.LevelProfile} {
 		for source := range resolve.Sources {
 			p.Sample(name, float64(c.Accepted[level][source].Load()), "outcome", protocol.OK.Name(), "level", level.String(), "source", source.String())
@@ -51,6 +51,9 @@ func (p *page) lookups(c *serve.Counters, kept lease.State) {
 	}
 	for _, code := range serve.LookupCodes() {
 		p.Sample(name, float64(c.Unknown[code].Load()), "outcome", protocol.ERR.Name(), "reason", string(code))
+	}
+	for cause := resolve.Cause(1); cause < resolve.Causes; cause++ {
+		p.Sample(name, float64(c.Caused[cause].Load()), "outcome", protocol.ERR.Name(), "reason", string(protocol.CodeUnavailable), "cause", cause.String())
 	}
 	p.Family(serve.LatencyName, histogram, fmt.Sprintf("Time from the parsed request to its reply. Answers from memory (hit) are sampled, one in %d; all others (miss) are timed, with their wait for the upstream.", serve.HitSample))
 	c.Latency.Write(p)

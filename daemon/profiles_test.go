@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 // TestProfileByTokenCacheAndUpstream is the table of the results of PROFILE.
@@ -200,7 +202,8 @@ func TestNeonSessionsAreJudgedByTheUpstreamAndTokensLocally(t *testing.T) {
 	k := w.dial()
 	for _, c := range []struct{ ask, want string }{
 		{"VERIFY project=neon " + session.NeonToken, "OK level=claims"},
-		{"PROFILE project=neon " + session.NeonToken, "ERR unavailable"},
+		{"PROFILE project=neon " + session.NeonToken, "ERR unavailable " + protocol.TextNoProfile},
+		{"PROFILE project=neon " + session.NeonToken, "ERR unavailable " + protocol.TextNoProfile},
 		{"PROFILE project=neon fallback=claims " + session.NeonToken, "OK level=claims"},
 		{"VERIFY project=neon " + session.NeonCookie, "ERR needs-profile"},
 		{"PROFILE project=neon " + session.NeonCookie, "OK level=profile"},
@@ -213,6 +216,10 @@ func TestNeonSessionsAreJudgedByTheUpstreamAndTokensLocally(t *testing.T) {
 	}
 	if n := w.upstream.Calls(standin.GetSession); n != 1 {
 		t.Errorf("%d calls of get-session, want 1", n)
+	}
+	totals := w.daemon.counters.Totals()
+	if caused := w.daemon.counters.Caused[resolve.NoProfile].Load(); caused != 2 || totals.Codes["unavailable"] != 2 || totals.Outcomes[protocol.ERR] != 3 {
+		t.Errorf("%d lookups without a profile, %v, %v", caused, totals.Codes, totals.Outcomes)
 	}
 	w.upstream.RevokeSession(session.SessionID)
 	if reply := k.Ask("PROFILE project=neon max-age=0 %s", session.NeonCookie); reply != "NO rejected-upstream" {

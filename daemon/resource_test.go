@@ -9,6 +9,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/protocol"
 )
 
 const otherResource = "https://files.example.net/api"
@@ -77,7 +78,7 @@ func TestAResourceTakesItsOwnTokensAndNoOthers(t *testing.T) {
 		t.Errorf("a machine that is not allowed: %.60s", reply)
 	}
 	machine.Resources = []string{otherResource}
-	if reply := k.Ask("PROFILE project=files %s", of(machine)); head(reply) != "ERR unavailable" {
+	if reply := k.Ask("PROFILE project=files %s", of(machine)); reply != "ERR unavailable "+protocol.TextNoProfile {
 		t.Errorf("a machine has no profile: %.60s", reply)
 	}
 	if reply := k.Ask("PROFILE project=files fallback=claims %s", of(machine)); head(reply) != "OK" || e2e.Field(reply, "level") != "claims" {

@@ -234,6 +234,8 @@ const (
 	TextUnheard = "this host has not heard its fleet for too long, so a revocation may be missing"
 	// TextClockUnset says that the daemon judges nothing by a clock that was never set. It answers LOGOUT so too.
 	TextClockUnset = "this host's clock shows a time before this program was made, so nothing is judged by it"
+	// TextNoProfile says that asking again does not help: the upstream has nothing at level profile for such a token.
+	TextNoProfile = "there is no profile behind a token of this kind: ask VERIFY, or PROFILE with fallback=claims"
 )
 
 // Texts of ERR unavailable to a verb that changes something.

@@ -214,7 +214,7 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, claims *entry, e
 	default:
 		f.failure = unknown(protocol.CodeUnavailable, max(time.Second, e.RetryAfter))
 		if errors.Is(err, upstream.ErrNotSession) { // asking again will not help
-			f.failure.RetryAfter = 0
+			f.failure = unavailable(NoProfile, 0)
 		}
 		if e.Local {
 			f.unsent = unsentAs(priority)

@@ -221,7 +221,7 @@ func (p *profile) over(of *Project, now time.Time) bool {
 func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 	key := l.profileKey(e)
 	if l.withoutProfile(e) {
-		return s.fallback(l, e, key, unknown(protocol.CodeUnavailable, 0))
+		return s.fallback(l, e, key, unavailable(NoProfile, 0))
 	}
 	if !l.place.forUpstream() {
 		return s.fallback(l, e, key, Busy())

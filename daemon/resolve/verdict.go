@@ -28,17 +28,22 @@ const (
 	NotHeard Cause = iota + 1
 	// ClockUnset says that the host's clock was never set.
 	ClockUnset
+	// NoProfile says that there is no profile behind the token, whose claims may be good: it is
+	// a machine's, or a JWT of an upstream that answers only for session credentials.
+	NoProfile
+	// Causes is the number of causes, with the zero value, which is none.
+	Causes
 )
+
+// String returns the cause as the label of a metric; "" if there is none. The code of all
+// causes is unavailable.
+func (c Cause) String() string {
+	return [Causes]string{NotHeard: "not-heard", ClockUnset: "clock-unset", NoProfile: "no-profile"}[c]
+}
 
 // Text returns the cause as the text of a reply; "" if there is none.
 func (c Cause) Text() string {
-	switch c {
-	case NotHeard:
-		return protocol.TextUnheard
-	case ClockUnset:
-		return protocol.TextClockUnset
-	}
-	return ""
+	return [Causes]string{NotHeard: protocol.TextUnheard, ClockUnset: protocol.TextClockUnset, NoProfile: protocol.TextNoProfile}[c]
 }
 
 // Verdict is the result of a lookup. The zero value is unknown.
@@ -94,16 +99,15 @@ func (v *Verdict) Expires() int64 {
 
 // Unheard returns the verdict that replaces an accepted one on a host that has not heard
 // its fleet for too long.
-func Unheard() Verdict {
-	v := unknown(protocol.CodeUnavailable, time.Second)
-	v.Cause = NotHeard
-	return v
-}
+func Unheard() Verdict { return unavailable(NotHeard, time.Second) }
 
 // untimely returns the verdict while the clock was never set; see Config.ClockFloor.
-func untimely() Verdict {
-	v := unknown(protocol.CodeUnavailable, 0)
-	v.Cause = ClockUnset
+func untimely() Verdict { return unavailable(ClockUnset, 0) }
+
+// unavailable returns the verdict of a lookup that has no answer for this cause.
+func unavailable(cause Cause, retryAfter time.Duration) Verdict {
+	v := unknown(protocol.CodeUnavailable, retryAfter)
+	v.Cause = cause
 	return v
 }
 

@@ -16,6 +16,9 @@ type Counters struct {
 	Accepted [resolve.Levels][resolve.Sources]atomic.Uint64
 	Rejected Counts[protocol.Reason]
 	Unknown  Counts[protocol.Code]
+	// Caused counts unknown lookups whose cause is known, by cause, and Unknown the others. The
+	// code of all causes is unavailable.
+	Caused [resolve.Causes]atomic.Uint64
 	// Refused counts requests that were answered before any lookup.
 	Refused Counts[protocol.Code]
 	// Connections counts connections that were served, TurnedAway those that were refused
@@ -96,6 +99,10 @@ func (c *Counters) count(asked *resolve.Lookup, v *resolve.Verdict) {
 	case protocol.NO:
 		c.Rejected.add(v.Reason())
 	case protocol.ERR:
+		if v.Cause != 0 {
+			c.Caused[v.Cause].Add(1)
+			return
+		}
 		c.Unknown.add(v.Code())
 	}
 }
@@ -125,6 +132,12 @@ func (c *Counters) Totals() Totals {
 	}
 	t.Outcomes[protocol.NO] = c.Rejected.Sum(t.Reasons)
 	t.Outcomes[protocol.ERR] = c.Unknown.Sum(t.Codes)
+	for cause := range c.Caused {
+		if n := c.Caused[cause].Load(); n > 0 {
+			t.Outcomes[protocol.ERR] += n
+			t.Codes[string(protocol.CodeUnavailable)] += n
+		}
+	}
 	c.Refused.Sum(t.Codes)
 	return t
 }

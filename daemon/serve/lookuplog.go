@@ -58,6 +58,9 @@ func (o *outbox) logLookup(q *question, v *resolve.Verdict, took time.Duration) 
 		attrs = append(attrs, "level", v.Level.String(), "source", v.Source.String())
 	} else {
 		attrs = append(attrs, "reason", v.Outcome.Word())
+		if v.Cause != 0 {
+			attrs = append(attrs, "cause", v.Cause.String())
+		}
 	}
 	attrs = append(attrs, "duration", took.Round(time.Microsecond))
 	if digest := q.Digest(); digest != [len(digest)]byte{} { // a malformed credential has no digest

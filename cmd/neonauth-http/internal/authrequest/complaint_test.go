@@ -47,6 +47,29 @@ func TestTheLogSaysWhatHasToBeMended(t *testing.T) {
 	}
 }
 
+// TestATokenWithoutAProfileIsLogged, because asking again does not help. Another outage of
+// the daemon's passes by itself.
+func TestATokenWithoutAProfileIsLogged(t *testing.T) {
+	t.Parallel()
+	const token = "asked.a.b"
+	for text, logged := range map[string]bool{" " + protocol.TextNoProfile: true, "": false} {
+		asks := httpauthtest.Client(t, map[string]string{token: "ERR unavailable" + text})
+		var log bytes.Buffer
+		set, err := new(file).settings()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := New("dev", asks, set, slog.New(slog.NewTextHandler(&log, nil)), time.Now)
+		r := httptest.NewRequest(http.MethodGet, "/nginx?level=profile", http.NoBody)
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != http.StatusServiceUnavailable || strings.Contains(log.String(), "no profile behind it") != logged {
+			t.Errorf("%q: %d; the log: %s", text, w.Code, log.String())
+		}
+	}
+}
+
 // TestAnAnswerThatCannotBeUsedIsLogged: the operator reads that another program listens on the
 // socket, or one of another version, and the log does not hold what it said.
 func TestAnAnswerThatCannotBeUsedIsLogged(t *testing.T) {

@@ -113,6 +113,8 @@ func Unavailable(text string) string {
 	switch text {
 	case protocol.TextUnheard:
 		return "the upstream is not the cause: this host accepts nothing before it hears its fleet again; see that it reaches the engine of [fleet]: neonauthctl fleet shows since when it has not heard the others, and the daemon's log (journalctl -u neonauthd) why"
+	case protocol.TextNoProfile:
+		return "the upstream is not the cause, and asking again does not help: neonauthctl verify asks about the token alone, and applications ask PROFILE with fallback=claims or VERIFY; what the project introspects has a profile ([project.introspection])"
 	case protocol.TextClockUnset:
 		return "the upstream is not the cause: this host accepts nothing before its clock is right; set it, and see that something keeps it: timedatectl"
 	}

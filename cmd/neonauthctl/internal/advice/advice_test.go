@@ -54,7 +54,7 @@ func TestEachEndHasItsOwnAdvice(t *testing.T) {
 	if Forbidden("new") != Unknown(protocol.CodeForbidden) {
 		t.Error("another text of forbidden has no advice")
 	}
-	for _, text := range []string{protocol.TextUnheard, protocol.TextClockUnset} {
+	for _, text := range []string{protocol.TextUnheard, protocol.TextClockUnset, protocol.TextNoProfile} {
 		see(text, Unavailable(text))
 	}
 	see("LOGOUT, "+protocol.TextClockUnset, Refused(protocol.LOGOUT, protocol.CodeUnavailable, protocol.TextClockUnset))
@@ -64,7 +64,7 @@ func TestEachEndHasItsOwnAdvice(t *testing.T) {
 	for _, text := range []string{"socket: " + protocol.TextRestart, protocol.TextNoFile} {
 		see(text, Refused(protocol.RELOAD, protocol.CodeMisconfigured, text))
 	}
-	if len(said) != len(protocol.Reasons())+len(protocol.Codes())+19 {
+	if len(said) != len(protocol.Reasons())+len(protocol.Codes())+20 {
 		t.Errorf("%d pieces of advice", len(said))
 	}
 }
