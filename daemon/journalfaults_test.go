@@ -1,10 +1,13 @@
 package daemon
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/neonauthd/neonauthd/daemon/config"
 )
 
 // TestADaemonDoesNotStartWithoutItsRevocations, whatever has happened to the
@@ -98,5 +101,26 @@ func TestAJournalThatIsGoneWithItsSealIsSaid(t *testing.T) {
 	w.start()
 	if faults := w.daemon.revocations.Faults(); len(faults) > 0 || strings.Contains(w.log.String(), "journal of revocations") {
 		t.Errorf("the next start says %v, log %s", faults, w.log)
+	}
+}
+
+// TestAStateDirectoryThatCannotBeWrittenToIsShown, before anybody revokes anything.
+func TestAStateDirectoryThatCannotBeWrittenToIsShown(t *testing.T) {
+	for path, writable := range map[string]float64{"": 1, "/proc/no-folder-can-be-made-here": 0} {
+		w, m := newMonitoredDaemon(t, func(c *config.Config) {
+			withoutOIDC(c)
+			if path != "" {
+				c.StateDir = path
+			}
+		})
+		if got := sampleOf(t, m.scrape(), "neonauthd_state_writable"); got != writable {
+			t.Errorf("%q: the metric says %v", path, got)
+		}
+		if status := w.daemon.status(); strings.Contains(status, "cannot write to the state directory") != (writable == 0) {
+			t.Errorf("%q: status %s", path, status)
+		}
+		if stats, want := w.dialAdmin().Ask("STATS"), fmt.Sprintf(`"state_writable":%t`, writable == 1); !strings.Contains(stats, want) {
+			t.Errorf("%q: no %s in %s", path, want, stats)
+		}
 	}
 }

@@ -76,6 +76,9 @@ func (d *Daemon) status() string {
 	if faults := d.revocations.Faults(); len(faults) > 0 {
 		text += fmt.Sprintf("; journal of revocations: %v", faults)
 	}
+	if err := d.stateDir.Unwritten(); err != nil {
+		text += fmt.Sprintf("; cannot write to the state directory, so a restart may forget key sets and revocations: %v", err)
+	}
 	if faults := d.stateDir.Faults(); len(faults) > 0 {
 		text += fmt.Sprintf("; damaged in the state directory: %v", faults)
 	}

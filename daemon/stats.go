@@ -27,6 +27,7 @@ type statsReport struct {
 	Cache       cacheStats        `json:"cache"`
 	Revocations int64             `json:"revocations"`
 	Unsaved     bool              `json:"revocations_unsaved"`
+	Writable    bool              `json:"state_writable"`
 	AccessLog   accessStats       `json:"access_log"`
 	Fleet       *fleetStats       `json:"fleet,omitempty"`
 	Panics      uint64            `json:"panics"`
@@ -149,6 +150,7 @@ func (d *Daemon) report() statsReport {
 		Cache:       d.cacheReport(),
 		Revocations: int64(d.revocations.Len()),
 		Unsaved:     d.revocations.Unsaved(),
+		Writable:    d.stateDir.Unwritten() == nil,
 		AccessLog:   accessStats{d.access.Written(), d.access.Lost()},
 		Fleet:       fleetStatsOf(d.fleet.Fleet()),
 		Panics:      d.counters.Panics.Load(),

@@ -32,9 +32,12 @@ type Dir struct {
 	mu   sync.Mutex
 	root *os.Root // nil: no folder could be opened
 	lock *os.File // nil: this process does not own the directory, and only reads it
+	used bool     // see Used
 
-	faults []Kind // see Faults
-	used   bool   // see Used
+	notes    sync.Mutex       // guards what follows; nobody waits for a disk with it
+	faults   []Kind           // see Faults
+	unusable error            // of Open or the last Writable; nil if a file was replaced since
+	unsaved  map[string]error // why files could not be replaced at the last attempt, by name
 }
 
 // Open takes the directory at path for this process, until Close. It makes the
@@ -57,6 +60,7 @@ func Open(path string) (*Dir, error) {
 		d.release()
 		return nil, err
 	}
+	d.unusable = err // nobody else knows d yet
 	return d, nil
 }
 
@@ -253,10 +257,14 @@ func (d *Dir) release() {
 // Writable returns why nothing can be written now, or nil. Even then the disk may be
 // full.
 func (d *Dir) Writable() error {
-	if _, err := d.ours(); err != nil {
-		return err
+	_, err := d.ours()
+	if err == nil {
+		err = unix.Access(d.path, unix.W_OK|unix.X_OK)
 	}
-	return unix.Access(d.path, unix.W_OK|unix.X_OK)
+	d.notes.Lock()
+	defer d.notes.Unlock()
+	d.unusable = err
+	return err
 }
 
 // Used reports whether an earlier process had the directory in this version when Open

@@ -112,10 +112,11 @@ func (d *Dir) check(root *os.Root, name string, f *os.File) error {
 // Replace returns, the new file is on disk.
 func (d *Dir) Replace(name string, write func(io.Writer) error) error {
 	root, err := d.ours()
-	if err != nil {
-		return err
+	if err == nil {
+		err = replace(root, name, write)
 	}
-	return replace(root, name, write)
+	d.noteWrite(name, err)
+	return err
 }
 
 func replace(root *os.Root, name string, write func(io.Writer) error) error {
@@ -144,13 +145,17 @@ func (d *Dir) Remove(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := root.Remove(name); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
+	switch err := root.Remove(name); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return err
+	default:
+		if err := syncFolder(root); err != nil {
+			return err
+		}
 	}
-	return syncFolder(root)
+	d.noteWrite(name, nil)
+	return nil
 }
 
 // syncFolder makes a change of file names survive a loss of power.

@@ -55,6 +55,45 @@ func TestAFileIsReplacedWholeAndPrivate(t *testing.T) {
 	}
 }
 
+// TestWhatCouldNotBeWrittenIsToldUntilItIs: a disk that was full for one file, and a folder
+// that cannot be made.
+func TestWhatCouldNotBeWrittenIsToldUntilItIs(t *testing.T) {
+	d := open(t, place(t))
+	full := func(io.Writer) error {
+		return &fs.PathError{Op: "write", Path: "a temporary name", Err: syscall.ENOSPC}
+	}
+	for _, step := range []struct {
+		what string
+		do   func() error
+		want error
+	}{
+		{"a new directory", func() error { return nil }, nil},
+		{"a full disk", func() error { return d.Replace("keys", full) }, syscall.ENOSPC},
+		{"another file", func() error { return d.Replace("other", text("x")) }, syscall.ENOSPC},
+		{"the file itself", func() error { return d.Replace("keys", text("x")) }, nil},
+		{"full again", func() error { return d.Replace("keys", full) }, syscall.ENOSPC},
+		{"the file is removed", func() error { return d.Remove("keys") }, nil},
+		{"full for a file that is not there", func() error { return d.Replace("keys", full) }, syscall.ENOSPC},
+		{"which is removed all the same", func() error { return d.Remove("keys") }, nil},
+	} {
+		_ = step.do()
+		if err := d.Unwritten(); !errors.Is(err, step.want) {
+			t.Errorf("%s: %v", step.what, err)
+		}
+	}
+	if err := open(t, "/proc/no-folder-can-be-made-here").Unwritten(); err == nil {
+		t.Error("a folder that cannot be made is said to be written to")
+	}
+	if err := (*Dir)(nil).Unwritten(); err != nil {
+		t.Error(err)
+	}
+	d.mu.Lock() // as somebody who waits for the disk
+	defer d.mu.Unlock()
+	if err, faults := d.Unwritten(), d.Faults(); err != nil || len(faults) > 0 {
+		t.Errorf("%v, %v", err, faults)
+	}
+}
+
 // TestOnlyFilesThatWeOrRootHaveWrittenAreOpened: somebody who could once write
 // to the folder may have left other files.
 func TestOnlyFilesThatWeOrRootHaveWrittenAreOpened(t *testing.T) {

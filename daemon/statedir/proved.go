@@ -115,8 +115,8 @@ func provedContent(name string, text []byte) (content []byte, ok bool) {
 
 // Tell remembers that a file of that kind was damaged or missing.
 func (d *Dir) Tell(kind Kind) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.notes.Lock()
+	defer d.notes.Unlock()
 	if !slices.Contains(d.faults, kind) {
 		d.faults = append(d.faults, kind)
 	}
@@ -128,7 +128,7 @@ func (d *Dir) Faults() []Kind {
 	if d == nil {
 		return nil
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.notes.Lock()
+	defer d.notes.Unlock()
 	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return !slices.Contains(d.faults, k) })
 }
