@@ -17,6 +17,10 @@ const (
 	pageCount = 250
 	batch     = 64
 	logLength = 10_000
+	// maxBroken is how many values that do not open an exchange leaves in the hash of marks.
+	// They are of a host with another key, or junk. There is room for all that such a host
+	// can have in force.
+	maxBroken = 1 << 17
 )
 
 // errAnswer says that the engine's answer is none that our scripts return.
@@ -79,6 +83,7 @@ func (s *session) askTime(ctx context.Context) error {
 func (s *session) scan(ctx context.Context) (from, to cursor, old []string, err error) {
 	s.table.forget(s.o.Now())
 	s.broken = map[string]string{}
+	unopened := 0
 	var marks []Mark
 	at := "0"
 	for first := true; first || at != "0"; first = false {
@@ -94,14 +99,25 @@ func (s *session) scan(ctx context.Context) (from, to cursor, old []string, err 
 			from = to
 		}
 		s.skipped(parseNumber(page[2]))
+		var junk []string
 		for i := 3; i < len(page); i += 2 {
-			m, key, ok := s.takeField(page[i], page[i+1])
-			if ok {
+			m, key, fate := s.takeField(page[i], page[i+1])
+			switch {
+			case fate == taken:
 				marks = append(marks, m)
+				if key != 0 {
+					old = append(old, page[i], sha1Hex(page[i+1]))
+				}
+			case fate == unreadable:
+				if unopened++; unopened > maxBroken {
+					junk = append(junk, page[i], sha1Hex(page[i+1]))
+				} else if len(page[i]) == fieldBytes {
+					s.broken[page[i]] = sha1Hex(page[i+1])
+				}
 			}
-			if ok && key != 0 {
-				old = append(old, page[i], sha1Hex(page[i+1]))
-			}
+		}
+		if err := s.dropJunk(ctx, junk); err != nil {
+			return start, start, nil, err
 		}
 	}
 	s.Fleet.state.mu.Lock()
@@ -110,21 +126,40 @@ func (s *session) scan(ctx context.Context) (from, to cursor, old []string, err 
 	return from, to, old, s.join(marks)
 }
 
+// dropJunk removes values that do not open and are too many to be left and remembered.
+// If they are of a host with another key, it announces what is gone again.
+func (s *session) dropJunk(ctx context.Context, junk []string) error {
+	if len(junk) == 0 {
+		return nil
+	}
+	s.o.Log.Warn("more values under the fleet's names do not open than can be left there, so they are removed: somebody else writes to the engine; see who has its password", slog.Int("kept", maxBroken), program.Every(time.Minute))
+	_, err := s.run(ctx, s.scripts.drop, []string{s.keys.marks}, junk)
+	return err
+}
+
+// fate is what becomes of one value of the hash of marks.
+type fate int
+
+const (
+	unreadable fate = iota // it does not open
+	over                   // it can be forgotten
+	taken
+)
+
 // takeField takes in one value of the hash of marks.
-func (s *session) takeField(field, value string) (m Mark, key int, ok bool) {
+func (s *session) takeField(field, value string) (m Mark, key int, f fate) {
 	m, undone, key, ok := s.records.openField(field, value)
 	if !ok {
 		s.counts.unopened.Add(1)
-		s.broken[field] = sha1Hex(value)
-		return m, 0, false
+		return m, 0, unreadable
 	}
 	if m.Over(s.table.now()) {
-		return m, 0, false
+		return m, 0, over
 	}
 	if key == 0 {
 		s.table.heard(m, !undone, undone, s.o.Now())
 	}
-	return m, key, true
+	return m, key, taken
 }
 
 // tell announces what the engine has lacked for at least age. The log then

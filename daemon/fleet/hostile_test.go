@@ -332,3 +332,28 @@ func TestMarksLeaveTheEngineWhenTheyAreOver(t *testing.T) {
 		return len(s.hash(marksKey)) == 1
 	})
 }
+
+// TestValuesThatDoNotOpenAreBounded: each costs a host memory until the next exchange. The
+// value of a mark that the host has is replaced, however many others there are.
+func TestValuesThatDoNotOpenAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	h := newHost(t, options(t, 0, s.url()))
+	awaitAll(t, []*host{h})
+	m := h.reaches(subject("u"), 1)
+	own := revokedField + h.ring.markName(0, m.Name)
+	high := strings.Repeat("9", revokedOrder) + "x" // above all that the fleet writes, by its order in clear
+	s.must("HSET", marksKey, own, high)
+	s.must("EVAL", `for i = 1, tonumber(ARGV[1]) do redis.call('HSET', KEYS[1], string.format('r:%022d', i), ARGV[2]) end`,
+		"1", marksKey, fmt.Sprint(maxBroken+5000), high)
+	s.must("SET", lastKey, "1-1 abc") // has the host exchange everything
+	e2e.Until(t, "there are no more than a host remembers", func() bool {
+		n, err := s.do("HLEN", marksKey).AsInt64()
+		return err == nil && n <= maxBroken+1
+	})
+	e2e.Until(t, "the engine has the mark of the host again", func() bool {
+		value, _ := s.do("HGET", marksKey, own).ToString()
+		_, _, _, opens := h.records.openField(own, value)
+		return opens && h.Connected()
+	})
+}

@@ -15,6 +15,8 @@ const (
 	undoneField  = "u:"
 	revokedOrder = 60 // digits: Revoked, At, Until
 	undoneOrder  = 40 // digits: Undone, Until
+	// fieldBytes is the length of each field, in bytes: a prefix, and a name in base64.
+	fieldBytes = len(revokedField) + (nameBytes*8+5)/6
 	// maxMark bounds a mark's value in the engine, in bytes.
 	maxMark = 8 << 10
 )

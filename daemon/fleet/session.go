@@ -86,7 +86,7 @@ type session struct {
 	line   valkey.DedicatedClient
 
 	cursor    cursor
-	broken    map[string]string // sums of values that do not open, by field
+	broken    map[string]string // sums of values that do not open, by field; at most maxBroken
 	exchanged time.Time         // when the last exchange was complete
 	breaks    int               // of the chain, since the others had the same marks
 	agreed    bool              // the others had the same marks once since the connection or the chain broke
