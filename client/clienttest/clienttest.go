@@ -28,8 +28,9 @@ import (
 )
 
 // Fake is a client.Asker for tests. The zero value is ready to use. For a token
-// without an answer it returns client.Unknown with an error that says so. A
-// Fake is safe for concurrent use.
+// without an answer it returns client.Unknown with an error that says so, and
+// likewise for client.Heard of less than a second, as a daemon does. A Fake is
+// safe for concurrent use.
 type Fake struct {
 	mu    sync.Mutex
 	said  map[string]map[client.Level]client.Answer
@@ -164,6 +165,10 @@ func (f *Fake) Asked() []Lookup {
 // errNothingSaid tells the author of a test that the test has set no answer.
 var errNothingSaid = errors.New("clienttest: the test says nothing about this token: call Accept, Reject or Unknown with it")
 
+// errHeardTooShort is what every lookup with such an option leads to, so that the
+// mistake shows in the test.
+var errHeardTooShort = errors.New("clienttest: a daemon refuses client.Heard of less than a second: give a second or more")
+
 func (f *Fake) ask(ctx context.Context, l Lookup) client.Answer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -174,6 +179,9 @@ func (f *Fake) ask(ctx context.Context, l Lookup) client.Answer {
 	}
 	if !protocol.IsToken(verb, l.Token) {
 		return client.Rejected{Reason: protocol.ReasonMalformed}
+	}
+	if slices.ContainsFunc(l.Options, client.Option.AlwaysUnknown) {
+		return client.Unknown{Code: protocol.CodeBadRequest, Err: errHeardTooShort}
 	}
 	if answer, ok := f.said[l.Token][l.Level]; ok {
 		if err := ctx.Err(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/client/clienttest"
@@ -153,6 +154,21 @@ func TestWhatIsAskedIsCounted(t *testing.T) {
 	all.Wait()
 	if n := len(fake.Asked()); n != 11 {
 		t.Errorf("counted %d", n)
+	}
+}
+
+func TestAnOptionThatADaemonRefusesIsUnknown(t *testing.T) {
+	fake := new(clienttest.Fake)
+	fake.Accept("ada", whole())
+	for _, option := range []client.Option{client.Heard(0), client.Heard(time.Second - 1)} {
+		for _, answer := range []client.Answer{fake.Verify(t.Context(), "ada", option), fake.Profile(t.Context(), "ada", option)} {
+			if a, ok := answer.(client.Unknown); !ok || a.Code != protocol.CodeBadRequest {
+				t.Errorf("got %v", answer)
+			}
+		}
+	}
+	if _, ok := fake.Verify(t.Context(), "ada", client.Heard(time.Second)).(client.Accepted); !ok {
+		t.Error("a second is not enough")
 	}
 }
 

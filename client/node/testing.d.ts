@@ -19,8 +19,9 @@ export interface Asked {
 
 /**
  * A client that gives the answers that the test has set, and records its calls. For a token without
- * an answer it resolves to Unknown with an error that says so. accept, reject and unknown throw a
- * TypeError for a text that cannot be a token.
+ * an answer it resolves to Unknown with an error that says so. verify and profile reject the options
+ * that those of a Client reject. accept, reject and unknown throw a TypeError for a text that cannot
+ * be a token.
  *
  * @example
  * const client = new FakeClient()

@@ -1,6 +1,7 @@
 'use strict'
 
 const { Accepted, Rejected, Unknown, awaited } = require('./answer.js')
+const { checkLookup } = require('./client.js')
 const { ReplyError, UnreachableError } = require('./errors.js')
 const { KINDS, Requirements } = require('./requirements.js')
 const { askable } = require('./words.js')
@@ -11,7 +12,7 @@ const EXPIRES = 4102444800 // seconds: in the year 2100
 
 // A client for tests, without a daemon. It gives the answers that the test has
 // set, and records its calls. For a token without an answer it resolves to
-// Unknown.
+// Unknown. It rejects the options that a Client rejects.
 class FakeClient {
   #said = new Map()
   #asked = []
@@ -81,6 +82,7 @@ class FakeClient {
 
   async #answer(verb, question) {
     if (typeof question.token !== 'string') throw new TypeError('neonauthd: token is not a string')
+    checkLookup(verb, question.options)
     this.#asked.push(Object.freeze(question))
     if (!askable(question.token)) return new Rejected('malformed')
     return this.#said.get(question.token)?.[verb] ?? new Unknown(new UnreachableError('the test says nothing about this token: call accept, reject or unknown with it'))

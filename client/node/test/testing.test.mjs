@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { Client } from 'neonauthd'
 import { FakeClient } from 'neonauthd/testing'
 
 const WHOLE = {
@@ -90,6 +91,27 @@ test('what is asked is counted', async () => {
   assert.deepEqual(fake.asked, [{ method: 'verify', token: 'a', options: { project: 'shop' } }, { method: 'profile', token: 'a b', options: {} }])
   fake.asked.pop()
   assert.equal(fake.asked.length, 2)
+})
+
+test('the options that a client rejects are rejected with the same words', async (t) => {
+  const client = new Client({ socket: '/nowhere/neonauthd.sock', keep: 0 })
+  t.after(() => client.close())
+  const fake = new FakeClient()
+  fake.accept('ada', WHOLE)
+  const said = async (asked) => asked.then(() => 'taken', String)
+  for (const [method, options] of [
+    ['verify', { projet: 'shop' }], ['verify', { heard: 5 }], ['verify', { maxAge: 0 }], ['verify', { deadline: 0 }], ['verify', { project: 7 }],
+    ['verify', { project: 'a'.repeat(33) }], ['verify', { onBehalfOf: 7 }], ['verify', { signal: {} }], ['profile', { maxAge: -1 }],
+    ['profile', { maxAge: '1' }], ['profile', { fallback: 'claim' }], ['profile', null],
+  ]) {
+    const rejected = await said(client[method]('ada', options))
+    assert.match(rejected, /^(Type|Range)Error: /)
+    assert.equal(await said(fake[method]('ada', options)), rejected)
+  }
+  assert.deepEqual(fake.asked, [])
+  const right = { project: 'shop', heard: 5000, deadline: 1, onBehalfOf: 'visitor', signal: new AbortController().signal }
+  assert.equal((await fake.verify('ada', right)).outcome, 'accepted')
+  assert.equal((await fake.profile('ada', { ...right, maxAge: 0, fallback: 'claims' })).outcome, 'accepted')
 })
 
 test('what could not be true is a fault of the test', async () => {

@@ -4,9 +4,9 @@ import asyncio
 import unittest
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, cast
 
-from neonauthd import Accepted, Answer, Unknown, User
+from neonauthd import Accepted, Answer, Client, Unknown, User
 from neonauthd.testing import Asked, FakeAsyncClient, FakeClient
 
 WHOLE: dict[str, Any] = {
@@ -103,6 +103,27 @@ class Fakes(unittest.TestCase):
             self.ask(fake, "verify", "a", project="shop")
             self.ask(fake, "profile", "a b", max_age=0, fallback="claims")
             self.assertEqual(fake.asked, [Asked("verify", "a", {"project": "shop"}), Asked("profile", "a b", {"max_age": 0, "fallback": "claims"})])
+
+    def test_the_options_for_which_a_client_raises_raise_with_the_same_words(self) -> None:
+        real = Client(socket="/nowhere/neonauthd.sock", keep=0)
+        self.addCleanup(real.close)
+        wrongs: list[tuple[str, dict[str, Any]]] = [
+            ("verify", {"deadline": 0}), ("verify", {"deadline": "5"}), ("verify", {"heard": 0}), ("verify", {"project": 7}), ("verify", {"project": "a" * 33}),
+            ("verify", {"on_behalf_of": 7}), ("verify", {"on_behalf_of": None}), ("verify", {"max_age": 0}), ("profile", {"max_age": -1}), ("profile", {"max_age": "1"}),
+            ("profile", {"fallback": "claim"}), ("profile", {"heard": float("nan")}),
+        ]  # fmt: skip
+        for fake in (FakeClient(), FakeAsyncClient()):
+            fake.accept("ada", id="ada")
+            for method, options in wrongs:
+                said = []
+                for asker in (real, fake):
+                    with self.assertRaises((TypeError, ValueError), msg=(method, options)) as raised:
+                        self.ask(cast(Any, asker), method, "ada", **options)
+                    said.append((type(raised.exception), str(raised.exception).partition(".verify() ")[2] or str(raised.exception)))
+                self.assertEqual(said[0], said[1], options)
+            self.assertEqual(fake.asked, [])
+            right: dict[str, Any] = {"project": "shop", "heard": 5, "deadline": 0.1, "max_age": 0, "fallback": "claims", "on_behalf_of": "visitor"}
+            self.assertIsInstance(self.ask(fake, "profile", "ada", **right), Accepted)
 
     def test_what_could_not_be_true_is_a_fault_of_the_test(self) -> None:
         fake = FakeClient()

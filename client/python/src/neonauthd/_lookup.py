@@ -28,9 +28,13 @@ def check_lookup(given: object, *, profile: bool) -> dict[str, Any]:
             raise TypeError(f"neonauthd: {name} of lookup is not a number of seconds")
         if name == "project" and not isinstance(value, str):
             raise TypeError("neonauthd: project of lookup is not a string")
+    check_options(given)
+    return dict(given)
+
+
+def check_options(given: Mapping[str, Any]) -> None:
+    """Raises what verify or profile would raise for these options."""
     options = Options(None, "", DEFAULT_TIMEOUT, DEFAULT_CONNS, 0, DEFAULT_NAME)
     asked: dict[str, Any] = {"project": None, **given}
-    asked.pop("deadline", None)
+    options.span(asked.pop("deadline", None))
     options.question("", "", **asked)
-    options.span(given.get("deadline"))
-    return dict(given)

@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from ._answer import Accepted, Answer, Rejected, Unknown
 from ._errors import ReplyError, UnreachableError
+from ._lookup import check_options
 from ._requirements import KINDS, Kind, Requirements
 from ._user import User
 from ._words import askable
@@ -67,7 +68,8 @@ class _Fake:
     """Gives the answers that the test has set, and records its calls.
 
     For a token without an answer it returns Unknown with an error that says so. If the
-    test sets several answers for a token, the last one counts. It is safe for threads.
+    test sets several answers for a token, the last one counts. It raises for the options
+    for which a client raises. It is safe for threads.
     """
 
     def __init__(self) -> None:
@@ -153,7 +155,8 @@ class _Fake:
     def _answer(self, method: Literal["verify", "profile"], token: str, options: Mapping[str, Any]) -> Answer:
         if not isinstance(token, str):
             raise TypeError("neonauthd: token is not a string")
-        given = {name: value for name, value in options.items() if value is not None}
+        check_options(options)
+        given = {name: value for name, value in options.items() if value is not None and (name, value) != ("on_behalf_of", "")}
         self.asked.append(Asked(method, token, given))
         if not askable(token):
             return Rejected("malformed")
@@ -240,7 +243,7 @@ class FakeClient(_Fake):
     ) -> Answer:
         """As Client.verify."""
         options = {"project": project, "deadline": deadline, "heard": heard}
-        return self._answer("verify", token, {**options, "on_behalf_of": on_behalf_of or None})
+        return self._answer("verify", token, {**options, "on_behalf_of": on_behalf_of})
 
     def profile(
         self,
@@ -255,7 +258,7 @@ class FakeClient(_Fake):
     ) -> Answer:
         """As Client.profile."""
         options = {"project": project, "max_age": max_age, "deadline": deadline, "fallback": fallback, "heard": heard}
-        return self._answer("profile", token, {**options, "on_behalf_of": on_behalf_of or None})
+        return self._answer("profile", token, {**options, "on_behalf_of": on_behalf_of})
 
 
 class FakeAsyncClient(_Fake):
@@ -272,7 +275,7 @@ class FakeAsyncClient(_Fake):
     ) -> Answer:
         """As AsyncClient.verify."""
         options = {"project": project, "deadline": deadline, "heard": heard}
-        return self._answer("verify", token, {**options, "on_behalf_of": on_behalf_of or None})
+        return self._answer("verify", token, {**options, "on_behalf_of": on_behalf_of})
 
     async def profile(
         self,
@@ -287,4 +290,4 @@ class FakeAsyncClient(_Fake):
     ) -> Answer:
         """As AsyncClient.profile."""
         options = {"project": project, "max_age": max_age, "deadline": deadline, "fallback": fallback, "heard": heard}
-        return self._answer("profile", token, {**options, "on_behalf_of": on_behalf_of or None})
+        return self._answer("profile", token, {**options, "on_behalf_of": on_behalf_of})
