@@ -126,6 +126,20 @@ class Guards(unittest.TestCase):
             for got in (self.wsgi({}, token=lambda environ: found), self.asgi_http([], token=lambda scope: found)):
                 self.assertEqual((got[0], got[1].get("www-authenticate")), (status, challenge))
 
+    def test_a_search_of_your_own_that_returns_something_else_says_what_to_return(self) -> None:
+        async def late(request: Any) -> str:
+            return "good"
+
+        wrongs: list[Any] = [lambda request: None, lambda request: b"good", lambda request: False, lambda request: ["good"]]
+        for token in wrongs:
+            for optional in (False, True):
+                with self.assertRaisesRegex(TypeError, r"token has returned a \w+: return the token as text, or Found.NONE"):
+                    self.wsgi({}, token=token, optional=optional)
+                with self.assertRaisesRegex(TypeError, r"token has returned a \w+: return the token as text, or Found.NONE"):
+                    self.asgi_http([], token=token, optional=optional)
+        with self.assertRaisesRegex(TypeError, "token has returned a coroutine"), self.assertWarns(RuntimeWarning):  # nobody awaits it
+            self.asgi_http([], token=late)
+
     def test_an_optional_guard_lets_a_request_without_a_token_through(self) -> None:
         for got in (self.wsgi({}, optional=True), self.asgi_http([], optional=True)):
             self.assertEqual(got[2], b"nobody")

@@ -347,6 +347,11 @@ def _finder(
         found = token(request)
         if isinstance(found, str):
             return Result((found,))
+        if not isinstance(found, Found):  # None could mean no token, or a forgotten return
+            raise TypeError(
+                f"neonauthd: the function token has returned a {type(found).__name__}:"
+                " return the token as text, or Found.NONE, Found.TWO or Found.UNREADABLE"
+            )
         if found is Found.NONE:
             return Result()
         return Result(fault="two-tokens" if found is Found.TWO else "unreadable-token")

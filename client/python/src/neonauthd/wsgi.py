@@ -112,7 +112,7 @@ class Guard:
             headers x-stack-access-token, Authorization and the SDK's other headers,
             which always count; see neonauthd.httpauth.Search.
         token: Finds the token in a request, instead of the search in the headers and
-            places.
+            places. It returns the token, or a Found, such as Found.NONE.
         optional: Lets a request without a token through, without a user. A request with
             a bad token is refused all the same.
         email_verified, team, kinds, scopes: The conditions that the user must meet, as
