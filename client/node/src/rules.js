@@ -223,6 +223,7 @@ const HINTS = {
 // tracing returns a function that warns about an outage: at once, and then at
 // most once for each interval.
 function tracing(client) {
+  const unset = client.socket === DEFAULT_SOCKET && !process.env[SOCKET_VARIABLE]
   let next = -Infinity
   let requests = 0
   return (_request, answer) => {
@@ -231,7 +232,7 @@ function tracing(client) {
     if (now < next) return
     const hint = HINTS[answer.code]
     const what = hint === undefined ? 'cannot tell whether tokens are good' : 'does not answer what the guard asks'
-    const why = client.socket === DEFAULT_SOCKET && !process.env[SOCKET_VARIABLE] ? `, since ${SOCKET_VARIABLE} is not set` : ''
+    const why = unset ? `, since ${SOCKET_VARIABLE} ${process.env[SOCKET_VARIABLE] ? 'was not set when the guard was made' : 'is not set'}` : ''
     const where = client.socket === undefined ? '' : ` (socket ${client.socket}${why})`
     const cause = `${answer.error?.message}${hint === undefined ? '' : `; ${hint}`}`
     const text = `neonauthd ${what}, and ${requests} request${requests === 1 ? '' : 's'} got 503${where}: ${cause}`

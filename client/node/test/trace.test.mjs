@@ -75,15 +75,18 @@ test('a line says that the variable is not set where the socket is the default',
     else process.env.NEONAUTHD_SOCKET = before
   })
   const taken = warnings(t)
-  for (const [socket, variable, says] of [
-    ['/run/neonauthd/neonauthd.sock', '', '(socket /run/neonauthd/neonauthd.sock, since NEONAUTHD_SOCKET is not set)'],
-    ['/run/neonauthd/neonauthd.sock', '/run/neonauthd/neonauthd.sock', '(socket /run/neonauthd/neonauthd.sock)'],
-    ['/nowhere/socket', '', '(socket /nowhere/socket)'],
+  for (const [socket, variable, later, says] of [
+    ['/run/neonauthd/neonauthd.sock', '', '', '(socket /run/neonauthd/neonauthd.sock, since NEONAUTHD_SOCKET is not set)'],
+    ['/run/neonauthd/neonauthd.sock', '', '/s', '(socket /run/neonauthd/neonauthd.sock, since NEONAUTHD_SOCKET was not set when the guard was made)'],
+    ['/run/neonauthd/neonauthd.sock', '/run/neonauthd/neonauthd.sock', '/s', '(socket /run/neonauthd/neonauthd.sock)'],
+    ['/nowhere/socket', '', '/s', '(socket /nowhere/socket)'],
   ]) {
     process.env.NEONAUTHD_SOCKET = variable
     const client = Object.assign(new FakeClient(), { socket })
     client.unknown('outage')
-    await guard({ client })(request('outage'))
+    const protect = guard({ client })
+    process.env.NEONAUTHD_SOCKET = later // as by dotenv, after the imports
+    await protect(request('outage'))
     const { text } = taken().at(-1)
     assert.ok(text.includes(says), text)
   }

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import logging
+import os
 import re
 import sys
 import unittest
@@ -256,16 +257,19 @@ class Traces(unittest.TestCase):
         self.assertEqual(told, [("Bearer outage", "unavailable")] * 3)
 
     def test_it_says_that_the_variable_is_not_set_where_the_socket_is_the_default(self) -> None:
-        for socket, value, says in (
-            (DEFAULT_SOCKET, "", f"(socket {DEFAULT_SOCKET}, since NEONAUTHD_SOCKET is not set)"),
-            (DEFAULT_SOCKET, DEFAULT_SOCKET, f"(socket {DEFAULT_SOCKET})"),
-            ("/nowhere/socket", "", "(socket /nowhere/socket)"),
+        for socket, value, later, says in (
+            (DEFAULT_SOCKET, "", "", f"(socket {DEFAULT_SOCKET}, since NEONAUTHD_SOCKET is not set)"),
+            (DEFAULT_SOCKET, "", "/s", f"(socket {DEFAULT_SOCKET}, since NEONAUTHD_SOCKET was not set when the guard was made)"),
+            (DEFAULT_SOCKET, DEFAULT_SOCKET, "/s", f"(socket {DEFAULT_SOCKET})"),
+            ("/nowhere/socket", "", "/s", "(socket /nowhere/socket)"),
         ):
             fake = FakeClient()
             fake.unknown("outage")
             fake.socket = socket  # type: ignore[attr-defined]
             with self.assertLogs("neonauthd") as logs, mock.patch.dict("os.environ", {"NEONAUTHD_SOCKET": value}):
-                ask(fake, "outage")
+                guard = wsgi.Guard(cast(Any, None), client=fake)
+                os.environ["NEONAUTHD_SOCKET"] = later  # as load_dotenv() does, after the imports
+                guard({"HTTP_AUTHORIZATION": "Bearer outage"}, mock.Mock())
             self.assertIn(says, logs.output[0])
 
     def test_it_says_what_has_to_be_mended(self) -> None:

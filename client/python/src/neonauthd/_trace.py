@@ -32,9 +32,8 @@ class Trace:
     """Warns about an outage at once, and then at most once in each interval. Safe for threads."""
 
     def __init__(self, socket: str | None) -> None:
-        default = socket == DEFAULT_SOCKET and not os.environ.get(SOCKET_VARIABLE)
-        why = f", since {SOCKET_VARIABLE} is not set" if default else ""
-        self._where = "" if socket is None else f" (socket {socket}{why})"
+        self._socket = socket
+        self._default = socket == DEFAULT_SOCKET and not os.environ.get(SOCKET_VARIABLE)
         self._lock = threading.Lock()
         self._next = float("-inf")
         self._requests = 0  # requests that got 503 since the last warning
@@ -50,4 +49,12 @@ class Trace:
         hint = _HINTS.get(answer.code)
         what = "cannot tell whether tokens are good" if hint is None else "does not answer what the guard asks"
         cause = f"{answer.error}{'' if hint is None else f'; {hint}'}"
-        _logger.warning("%s, and %d request(s) got 503%s: %s", what, requests, self._where, cause)
+        _logger.warning("%s, and %d request(s) got 503%s: %s", what, requests, self._where(), cause)
+
+    def _where(self) -> str:
+        if self._socket is None:
+            return ""
+        if not self._default:
+            return f" (socket {self._socket})"
+        why = "was not set when the guard was made" if os.environ.get(SOCKET_VARIABLE) else "is not set"
+        return f" (socket {self._socket}, since {SOCKET_VARIABLE} {why})"

@@ -104,6 +104,8 @@ class Guard(SecurityBase):
     ) -> None:
         if view:
             raise TypeError("neonauthd: a Guard takes options alone: write user: User = Depends(Guard())")
+        if "optional" in options:
+            raise TypeError("neonauthd: a Guard of FastAPI has no option 'optional': write user: User | None = Depends(guard.optional)")
         # For the documentation that FastAPI generates.
         self.model = HTTPBearer(description="An access token of Neon Auth; in x-stack-access-token it is as good.")
         self.scheme_name = "neonauthd"

@@ -154,6 +154,7 @@ class Guard:
             values_of, _guard.client_for_threads(client), allow, optional, **options
         )
 
+    @_guard.held("this Guard is for WSGI: in Starlette and FastAPI write add_middleware(Guard) with that of neonauthd.asgi")
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ.pop(_KEY, None)
         path, method = _path_of(environ), environ.get("REQUEST_METHOD", "")

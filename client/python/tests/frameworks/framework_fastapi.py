@@ -118,6 +118,8 @@ class FastAPIDependencies(Cases):
             cast(Any, neonauthd.fastapi.current_user).id
         with self.assertRaisesRegex(TypeError, "takes options alone"):
             Guard(lambda: "view")  # type: ignore[arg-type]
+        with self.assertRaisesRegex(TypeError, r"write user: User \| None = Depends\(guard.optional\)"):
+            cast(Any, Guard)(optional=True)
         with self.assertWarnsRegex(RuntimeWarning, r"write client=AsyncClient\(\.\.\.\)"):
             Guard(client=Client())  # type: ignore[arg-type]
         ready: Any = neonauthd.fastapi

@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
+from neonauthd import wsgi
 from neonauthd.asgi import Guard, answer_of, metadata
 from neonauthd.httpauth import METADATA_PATH
 from neonauthd.testing import FakeAsyncClient
@@ -105,6 +106,9 @@ class StarletteMiddleware(Cases):
         for app in (Starlette(routes=ROUTES, middleware=[Middleware(guard(Starlette()))]), guard):
             with self.assertRaisesRegex(TypeError, advice):
                 TestClient(app).get("/account")
+        threads: Any = wsgi.Guard
+        with self.assertRaisesRegex(TypeError, r"^neonauthd: this Guard is for WSGI: .* with that of neonauthd.asgi"):
+            TestClient(Starlette(routes=ROUTES, middleware=[Middleware(threads)])).get("/account")
 
     def test_paths_may_be_excluded(self) -> None:
         client = TestClient(self.app(exclude=["/health", "/open-live"]))
