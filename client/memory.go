@@ -125,8 +125,9 @@ type memory struct {
 	rev    int64         // the last revision that the watch has reported; the watch, which alone changes it, reads it without mu
 	events []event       // the latest last; the first one stands for all before it
 	owed   bool          // the last SEEN or WATCH is not answered yet
-	asked  time.Duration // when the last SEEN or WATCH was sent
-	until  time.Duration // end of the lease
+	asked  instant       // when the last SEEN or WATCH was sent
+	leased instant       // when the SEEN or WATCH was sent that has begun or extended the lease
+	lease  time.Duration // how long the lease lasts from then on
 }
 
 // event is a line of the watch that said what to forget.
@@ -146,10 +147,10 @@ func (m *memory) recall(k *key, now instant, maxAge time.Duration) (e *entry, re
 	if !young {
 		e = m.old[*k]
 	}
-	if e != nil && (now.mono >= m.until || !e.serves(now, maxAge)) {
+	if e != nil && (now.since(m.leased) >= m.lease || !e.serves(now, maxAge)) {
 		e = nil
 	}
-	renew = m.up.Load() && !m.owed && now.mono-m.asked >= renewAfter
+	renew = m.up.Load() && !m.owed && now.since(m.asked) >= renewAfter
 	m.mu.RUnlock()
 	if e != nil {
 		m.hits.Add(1)
@@ -244,7 +245,7 @@ func (m *memory) ask(now instant) bool {
 	if m.owed {
 		return false
 	}
-	m.owed, m.asked = true, now.mono
+	m.owed, m.asked = true, now
 	return true
 }
 
@@ -261,7 +262,7 @@ func (m *memory) grant(rev protocol.Revision, lease time.Duration) bool {
 	if !m.owed || rev.N != m.rev {
 		return false
 	}
-	m.owed, m.until = false, m.asked+lease
+	m.owed, m.leased, m.lease = false, m.asked, lease
 	return true
 }
 

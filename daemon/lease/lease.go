@@ -227,7 +227,7 @@ func (s *Watches) behind() (n int64, behind []pending, ends time.Time) {
 }
 
 // settled waits until the watch has seen revision n or its lease is over. Leases end by
-// the client's monotonic clock, so this host waits for their end by its own.
+// the client's monotonic clock at the latest, so this host waits for their end by its own.
 func (p pending) settled(ctx context.Context, n int64) error {
 	for time.Now().Before(p.ends) {
 		moved := p.watch.moving(n)

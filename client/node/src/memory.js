@@ -71,8 +71,9 @@ class Memory {
   run = '' // of the daemon
   rev = 0 // the last revision that the watch has reported
   owed = false // the last SEEN or WATCH is not answered yet
-  asked = 0 // when the last SEEN or WATCH was sent, by the monotonic clock
-  until = 0 // end of the lease, by the monotonic clock
+  asked = { mono: 0, wall: 0 } // when the last SEEN or WATCH was sent
+  leased = { mono: 0, wall: 0 } // when the SEEN or WATCH was sent that has begun or extended the lease
+  lease = 0 // how long the lease lasts from then on
 
   #most // places of a generation
   #young = new Map()
@@ -88,7 +89,7 @@ class Memory {
     this.lookups++
     const young = this.#young.get(key)
     const entry = young ?? this.#old.get(key)
-    if (entry === undefined || now.mono >= this.until || !entry.serves(now, maxAge)) return undefined
+    if (entry === undefined || since(now, this.leased) >= this.lease || !entry.serves(now, maxAge)) return undefined
     this.hits++
     if (young === undefined) this.#put(key, entry)
     return entry
@@ -142,7 +143,7 @@ class Memory {
   // ask notes that a WATCH or a SEEN is about to be sent.
   ask(now) {
     this.owed = true
-    this.asked = now.mono
+    this.asked = now
   }
 
   // begin notes that the daemon has granted a watch, at this revision.
@@ -159,7 +160,8 @@ class Memory {
   grant(n, lease) {
     if (!this.owed || n !== this.rev) return false
     this.owed = false
-    this.until = this.asked + lease
+    this.leased = this.asked
+    this.lease = lease
     return true
   }
 

@@ -3,6 +3,7 @@
 const { GarbledError } = require('./errors.js')
 const { Lines } = require('./lines.js')
 const { parseReply, replyError } = require('./reply.js')
+const { since } = require('./memory.js')
 const { MAX_FORGET, MAX_LEASE, MAX_WATCH_LINE, countIn, handlesIn, revisionIn } = require('./words.js')
 
 // The age of the last SEEN at which a lookup sends the next one, in
@@ -41,7 +42,7 @@ class Watch {
   }
 
   // renew asks the daemon to extend the lease, if it is time.
-  renew(now) { if (!this.#memory.owed && now.mono - this.#memory.asked >= RENEW_AFTER) this.#ask(this.#seen(), now) }
+  renew(now) { if (!this.#memory.owed && since(now, this.#memory.asked) >= RENEW_AFTER) this.#ask(this.#seen(), now) }
 
   // end ends the watch because it is not needed any more. After QUIT the daemon
   // need not wait for the lease to end.

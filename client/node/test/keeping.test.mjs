@@ -111,7 +111,7 @@ test('what comes on a watch after its end counts for nothing, least of all for t
   next.watch.renew(keeper.now())
   first.hear('OK lease=1000 rev=0')
   first.hear('OK forget=* rev=1')
-  assert.deepEqual([memory.owed, memory.until, memory.rev], [true, 1000, 0])
+  assert.deepEqual([memory.owed, memory.leased.mono, memory.lease, memory.rev], [true, 0, 1000, 0])
 })
 
 test('a client that keeps nothing has no watch', async (t) => {

@@ -191,7 +191,7 @@ class Refreshes(unittest.TestCase):
         question, keeper, now = Question("VERIFY", "a.b.c"), Keeper("/nowhere", 8), [40 * SECOND]
         memory = keeper.memory = leased(4)
         memory.clock = lambda: (now[0], now[0])
-        memory._until = 10_000 * SECOND
+        memory._until = 10_000 * SECOND, 10_000 * SECOND
 
         def starts() -> bool:
             """Whether a lookup starts a background lookup."""

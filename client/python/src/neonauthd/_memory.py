@@ -121,8 +121,8 @@ class Memory:
         self._run = ""
         self._floor = 0  # _events holds every event after this revision
         self._events: deque[tuple[int, Set[str]]] = deque()  # the latest last
-        self._asked = 0  # when the last SEEN or WATCH was sent
-        self._until = 0  # end of the lease
+        self._asked: Instant = 0, 0  # when the last SEEN or WATCH was sent
+        self._until: Instant = 0, 0  # end of the lease; the monotonic clock stands still while the host sleeps
 
     def take_hits(self) -> int:
         """Returns how many answers were given since the last call. Needs the lock."""
@@ -132,7 +132,8 @@ class Memory:
 
     def recall(self, key: Key, now: Instant, max_age: int) -> Entry | None:
         """Returns the entry that answers the question; None: there is none. Needs no lock."""
-        if now[0] >= self._until:
+        until = self._until
+        if now[0] >= until[0] or now[1] >= until[1]:
             return None
         entry = self._young.get(key)
         if entry is None:
@@ -195,15 +196,16 @@ class Memory:
 
     def ask(self, now: Instant) -> None:
         """Notes that a WATCH or SEEN is about to be sent."""
-        self.owed, self._asked = True, now[0]
+        self.owed, self._asked = True, now
 
     def is_due(self, now: Instant) -> bool:
         """Whether a lookup has to send the next SEEN."""
-        return self.up and not self.owed and now[0] - self._asked >= RENEW_AFTER
+        asked = self._asked
+        return self.up and not self.owed and (now[0] - asked[0] >= RENEW_AFTER or now[1] - asked[1] >= RENEW_AFTER)
 
     def is_lost(self, now: Instant) -> bool:
         """Whether the last WATCH or SEEN should have been answered long ago."""
-        return self.owed and now[0] - self._asked > LEASE
+        return self.owed and now[0] - self._asked[0] > LEASE
 
     def begin(self, run: str, rev: int) -> None:
         """Notes that the daemon has granted a watch, at this revision."""
@@ -217,14 +219,14 @@ class Memory:
         """
         if not self.owed or rev != self.rev:
             return False
-        self.owed, self._until = False, self._asked + lease
+        self.owed, self._until = False, (self._asked[0] + lease, self._asked[1] + lease)
         return True
 
     def end(self) -> None:
         """Forgets everything. Nothing is kept until another watch begins."""
         self._clear()
         self.up = self.owed = False
-        self._until = 0
+        self._until = 0, 0
 
     def _clear(self) -> None:
         self._young, self._old, self._taken = {}, {}, 0
