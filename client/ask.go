@@ -17,6 +17,9 @@ func (c *Client) lookup(ctx context.Context, verb protocol.Verb, token string, o
 	}
 	c.init()
 	q := question{verb: verb, token: token, wishes: wishesOf(verb, c.Project, opts), seed: c.seed}
+	if q.wishes[optProject] == WithProject("") {
+		return Unknown{Err: errNoProject}
+	}
 	if c.keeper == nil || !c.keeper.memory.up.Load() || ctx.Err() != nil { // nothing is kept, or the caller has given up
 		answer, _ := c.askAbout(ctx, &q)
 		if a, ok := answer.(Accepted); ok && c.keeper != nil && a.TTL > 0 {

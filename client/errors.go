@@ -56,6 +56,9 @@ func (e *ReplyError) Error() string {
 // most 128 characters.
 func quoted(s string) string { return fmt.Sprintf("%+.128q", s) }
 
+// errNoProject: to send no project would ask about the daemon's first one.
+var errNoProject = errors.New("neonauthd: WithProject has an empty name: give the project's name, or leave the option out for Client.Project")
+
 // errTooLong: the request is longer than the daemon reads. The name of a project
 // and the arguments of Ask can make it so long; the token of a lookup cannot.
 var errTooLong = fmt.Errorf("neonauthd: %w: the request has more than %d bytes: shorten its arguments or the name of the project",

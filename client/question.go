@@ -81,10 +81,12 @@ type Option struct {
 func (o Option) OnlyForProfile() bool { return o.kind == optMaxAge || o.kind == optFallbackClaims }
 
 // AlwaysUnknown reports whether every lookup with the option is Unknown,
-// whatever the daemon knows: so it is with Heard of less than one second. A
-// program that asks with the same options each time can refuse such an option
-// at its start.
-func (o Option) AlwaysUnknown() bool { return o.kind == optHeard && o.span < time.Second }
+// whatever the daemon knows: so it is with Heard of less than one second, and
+// with WithProject of an empty name. A program that asks with the same options
+// each time can refuse such an option at its start.
+func (o Option) AlwaysUnknown() bool {
+	return o.kind == optHeard && o.span < time.Second || o == WithProject("")
+}
 
 type optionKind uint8
 
@@ -100,7 +102,8 @@ const (
 )
 
 // WithProject says that the token belongs to the named project, instead of
-// Client.Project.
+// Client.Project. An empty name gives Unknown: it may come from a variable that
+// is not set, and must not stand for another project.
 func WithProject(name string) Option { return Option{kind: optProject, text: name} }
 
 // MaxAge asks for a profile that the upstream gave at most age ago. MaxAge(0)
@@ -155,7 +158,7 @@ func OnBehalfOf(asker string) Option { return Option{kind: optOnBehalfOf, text: 
 type wishes [optionKinds]Option
 
 func wishesOf(verb protocol.Verb, project string, opts []Option) wishes {
-	w := wishes{optProject: WithProject(project), optMaxAge: {span: -1}, optHeard: {span: -1}}
+	w := wishes{optProject: {text: project}, optMaxAge: {span: -1}, optHeard: {span: -1}}
 	for _, o := range opts {
 		if verb == protocol.PROFILE || !o.OnlyForProfile() {
 			w[o.kind] = o // the last one of a kind wins

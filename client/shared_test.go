@@ -344,6 +344,13 @@ func TestOptionsOverrideTheClient(t *testing.T) {
 	defer c.Close()
 	c.Verify(t.Context(), "a.b.c")
 	c.Verify(t.Context(), "a.b.c", client.WithProject("first"), client.WithProject("sec ond"), client.Option{})
+	for _, mistake := range [][]client.Option{{client.WithProject("")}, {client.WithProject("first"), client.WithProject("")}} {
+		for _, answer := range []client.Answer{c.Verify(t.Context(), "a.b.c", mistake...), c.Profile(t.Context(), "a.b.c", mistake...)} {
+			if u, ok := answer.(client.Unknown); !ok || u.Code != "" || u.Err == nil || !strings.Contains(u.Err.Error(), "WithProject has an empty name") {
+				t.Errorf("with an empty name of the project: %v", answer)
+			}
+		}
+	}
 	if want := []string{"own", "sec%20ond"}; !slices.Equal(got, want) {
 		t.Errorf("projects asked about are %q, want %q", got, want)
 	}

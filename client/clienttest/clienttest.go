@@ -169,6 +169,9 @@ var errNothingSaid = errors.New("clienttest: the test says nothing about this to
 // mistake shows in the test.
 var errHeardTooShort = errors.New("clienttest: a daemon refuses client.Heard of less than a second: give a second or more")
 
+// errNoProject is the same for an option that a client refuses.
+var errNoProject = errors.New("clienttest: a client refuses client.WithProject with an empty name: give the project's name")
+
 func (f *Fake) ask(ctx context.Context, l Lookup) client.Answer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -179,6 +182,9 @@ func (f *Fake) ask(ctx context.Context, l Lookup) client.Answer {
 	}
 	if !protocol.IsToken(verb, l.Token) {
 		return client.Rejected{Reason: protocol.ReasonMalformed}
+	}
+	if slices.Contains(l.Options, client.WithProject("")) {
+		return client.Unknown{Err: errNoProject}
 	}
 	if slices.ContainsFunc(l.Options, client.Option.AlwaysUnknown) {
 		return client.Unknown{Code: protocol.CodeBadRequest, Err: errHeardTooShort}

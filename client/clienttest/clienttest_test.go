@@ -89,6 +89,9 @@ func TestEachQuestionHasTheAnswerThatTheTestSays(t *testing.T) {
 			}
 		}
 	}
+	if got := fake.Verify(t.Context(), "ada", client.WithProject("")).String(); !strings.HasPrefix(got, "unknown: clienttest: a client refuses client.WithProject") {
+		t.Errorf("of a project without a name it says %q", got)
+	}
 	if u := fake.Verify(gone, "ada").(client.Unknown); !errors.Is(u.Err, context.Canceled) {
 		t.Errorf("the cause is %v", u.Err)
 	}

@@ -51,7 +51,7 @@ type Guard struct {
 	Client client.Asker
 
 	// Options are passed with every lookup. MaxAge and FallbackClaims need
-	// Profile, and Heard needs a second or more.
+	// Profile, Heard needs a second or more, and WithProject a name.
 	Options []client.Option
 
 	// Profile makes the Guard ask for the user's profile, with Client.Profile
@@ -185,7 +185,7 @@ func (g *Guard) check() {
 		panic("neonauthd: Guard.Options: client.MaxAge or client.FallbackClaims has no effect without the profile: set Profile: true, or leave it out")
 	}
 	if slices.ContainsFunc(g.Options, client.Option.AlwaysUnknown) {
-		panic("neonauthd: Guard.Options: client.Heard of less than a second is never fulfilled, so each request would get 503: give a second or more")
+		panic("neonauthd: Guard.Options: each request would get 503: client.Heard needs a second or more, and client.WithProject a name that is not empty")
 	}
 	if err := g.Require.Check(); err != nil {
 		panic("neonauthd: Guard.Require: " + err.Error())

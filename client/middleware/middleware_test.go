@@ -265,11 +265,14 @@ func TestAGuardThatIsHeldWronglyPanicsBeforeTheFirstRequest(t *testing.T) {
 		"MaxAge or client.FallbackClaims": func() {
 			(&middleware.Guard{Options: []client.Option{client.FallbackClaims()}}).Wrap(http.NotFoundHandler())
 		},
-		"client.Heard of less than a second": func() {
+		"client.Heard needs a second or more": func() {
 			(&middleware.Guard{Options: []client.Option{client.Heard(time.Second - 1)}}).Wrap(http.NotFoundHandler())
 		},
-		"so each request would get 503: give a second or more": func() {
+		"each request would get 503: ": func() {
 			(&middleware.Guard{Options: []client.Option{client.MaxAge(0), client.Heard(0)}, Profile: true}).Wrap(http.NotFoundHandler())
+		},
+		"client.WithProject a name that is not empty": func() {
+			(&middleware.Guard{Options: []client.Option{client.WithProject("")}}).Wrap(http.NotFoundHandler())
 		},
 		"Guard.Require: kinds: ": func() {
 			(&middleware.Guard{Require: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindUnknown}}}).Wrap(http.NotFoundHandler())

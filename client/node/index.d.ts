@@ -190,7 +190,7 @@ export interface CallOptions {
 }
 
 export interface VerifyOptions extends CallOptions {
-  /** The daemon's name for the project that the token belongs to, instead of the client's project. */
+  /** The daemon's name for the project that the token belongs to, instead of the client's project. Not empty. */
   project?: string
   /**
    * Accepts an answer only from a daemon that has heard from its fleet within that time; otherwise

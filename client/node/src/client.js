@@ -132,7 +132,7 @@ class Client {
     return {
       verb,
       token,
-      project: project === undefined ? this.#project : projectName(project),
+      project: project === undefined ? this.#project : projectName(project, 1),
       maxAge: maxAge === undefined ? -1 : seconds('maxAge', maxAge, 0, MAX_MAX_AGE),
       fallback: fallback !== undefined,
       heard: heard === undefined ? 0 : seconds('heard', heard, 1000, MAX_HEARD),
@@ -193,8 +193,11 @@ function span(name, value) {
   return Math.min(value, MAX_TIMER)
 }
 
-function projectName(value = '') {
+// projectName checks the name of a project. To send no name would ask about the
+// daemon's first project, which only the client's own option may mean by ''.
+function projectName(value = '', least = 0) {
   if (typeof value !== 'string') throw new TypeError('neonauthd: project is not a string')
+  if (value.length < least) throw new RangeError("neonauthd: project is empty: name it, or leave it out for the client's project")
   if (value.length > MAX_PROJECT) throw new RangeError(`neonauthd: project is longer than ${MAX_PROJECT} characters`)
   return value
 }

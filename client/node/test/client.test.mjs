@@ -223,6 +223,7 @@ test('a fault of the program is thrown, since it says nothing about a token', as
     ['a.b.c', { fallback: 'all' }],
     ['a.b.c', { maxAge: -1 }],
     ['a.b.c', { deadline: 0 }],
+    ['a.b.c', { project: '' }],
     ['a.b.c', { signal: {} }],
   ]) {
     await assert.rejects(client.profile(token, options), /TypeError|RangeError/)

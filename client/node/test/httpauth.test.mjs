@@ -147,7 +147,7 @@ test('every option is checked when the guard is made', () => {
   ]) {
     for (const make of [guard, fetching.guard, fastify.guard, hono.guard]) assert.throws(() => make(wrong), TypeError, JSON.stringify(wrong))
   }
-  for (const lookup of [{ heard: 999 }, { deadline: 0 }, { project: 'p'.repeat(33) }]) assert.throws(() => guard({ lookup }), RangeError)
+  for (const lookup of [{ heard: 999 }, { deadline: 0 }, { project: 'p'.repeat(33) }, { project: '' }]) assert.throws(() => guard({ lookup }), RangeError)
   guard({ profile: true, lookup: { maxAge: 0, fallback: 'claims', project: 'shop', heard: 5000, deadline: 500 } })
 })
 

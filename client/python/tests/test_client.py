@@ -106,6 +106,8 @@ class Answers(WithDaemon):
             lambda: client.profile("a.b.c", max_age=float("nan")),
             lambda: client.profile("a.b.c", fallback="all"),  # type: ignore[arg-type]
             lambda: client.verify("a.b.c", project="x" * 33),
+            lambda: client.verify("a.b.c", project=""),
+            lambda: client.profile("a.b.c", project=""),
             lambda: Client(conns=0),
             lambda: Client(conns=2.0),  # type: ignore[arg-type]
             lambda: Client(name="x" * 65),

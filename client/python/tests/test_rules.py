@@ -149,7 +149,7 @@ class WhatOptionsAre(unittest.TestCase):
             for guard in (wsgi.Guard, asgi.Guard):
                 with self.subTest(options=options, guard=guard), self.assertRaises(TypeError):
                     guard(cast(Any, None), **options)
-        outside: list[dict[str, Any]] = [{"heard": 0.5}, {"deadline": 0}, {"project": "p" * 33}]
+        outside: list[dict[str, Any]] = [{"heard": 0.5}, {"deadline": 0}, {"project": "p" * 33}, {"project": ""}]
         for lookup in outside:
             with self.subTest(lookup=lookup), self.assertRaises(ValueError):
                 wsgi.Guard(cast(Any, None), lookup=lookup)

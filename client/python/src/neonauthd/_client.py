@@ -102,7 +102,7 @@ class Client(BaseClient):
         Args:
             token: The token alone, without "Bearer" and without an end of line.
             project: The daemon's name for the project of the token, instead of the
-                client's project.
+                client's project. Not empty.
             deadline: The longest time that this call may take, in seconds, instead of
                 the client's timeout.
             heard: Accepts an answer only from a daemon that has heard from its fleet

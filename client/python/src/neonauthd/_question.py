@@ -107,6 +107,8 @@ class Options:
     ) -> Question:
         if not isinstance(token, str):
             raise TypeError("neonauthd: token is not a string")
+        if project == "":  # to send no name would ask about the daemon's first project
+            raise ValueError("neonauthd: project is empty: name it, or leave it out for the client's project")
         question = Question(verb, token, project=self.project if project is None else _project(project))
         if question.project:
             question.args = f" project={encode_value(question.project)}"
@@ -148,6 +150,8 @@ class Options:
 
 
 def _project(name: str) -> str:
+    if not isinstance(name, str):
+        raise TypeError("neonauthd: project is not a string")
     if len(name) > MAX_PROJECT:
         raise ValueError(f"neonauthd: project is longer than {MAX_PROJECT} characters")
     return name
