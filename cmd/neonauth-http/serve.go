@@ -123,7 +123,7 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 	program.Notify(program.Ready)
 	dog := program.Watchdog{Check: s.Check, Notify: program.Notify, Log: log}
 	wg.Go(func() { dog.Run(ctx) })
-	wg.Go(func() { s.Greet(ctx) })
+	wg.Go(func() { s.Watch(ctx) })
 	writing, written := context.WithCancel(context.WithoutCancel(ctx)) // requests in progress still write lines
 	wg.Go(func() { s.Run(writing) })
 	f.untilEnd(ctx, hup, s, log)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/presence"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -20,11 +21,9 @@ const retryPause = 20 * time.Millisecond
 // wait.
 type asker struct {
 	client *client.Client
+	daemon *presence.Daemon
 	now    func() time.Time
-	gone   atomic.Int64             // since when the daemon is not reachable, Unix nanoseconds; 0: it is reachable
-	older  atomic.Int64             // until when the daemon is taken for one that knows no visitors, Unix nanoseconds
-	told   atomic.Bool              // the log says that the daemon is not reachable
-	back   func(away time.Duration) // logs that the daemon is reachable again, after told
+	older  atomic.Int64 // until when the daemon is taken for one that knows no visitors, Unix nanoseconds
 }
 
 // question is a token and the visitor that presented it; "": the visitor is not
@@ -43,9 +42,7 @@ func (a *asker) ask(ctx context.Context, want *requirement, q question, end time
 		answer := a.once(ctx, want, q, end)
 		u, ok := answer.(client.Unknown)
 		if !ok || u.Code != "" {
-			if a.gone.Load() != 0 {
-				a.answered()
-			}
+			a.daemon.Answered()
 			return answer
 		}
 		switch {
@@ -57,39 +54,13 @@ func (a *asker) ask(ctx context.Context, want *requirement, q question, end time
 			// for a moment.
 			broken = true
 		default:
+			a.daemon.Doubt()
 			return answer
 		}
 		if !a.now().Before(end) {
 			return answer
 		}
 	}
-}
-
-// reachable returns 0 if the last lookup could not reach the daemon, else 1.
-func (a *asker) reachable() float64 {
-	if a.gone.Load() != 0 {
-		return 0
-	}
-	return 1
-}
-
-// answered notes that the daemon is reachable.
-func (a *asker) answered() {
-	if since := a.gone.Swap(0); since != 0 && a.told.Swap(false) {
-		a.back(time.Duration(a.now().UnixNano() - since))
-	}
-}
-
-// missed notes that the daemon is not reachable, and returns for how long it has
-// not been.
-func (a *asker) missed() time.Duration {
-	now := a.now().UnixNano()
-	a.gone.CompareAndSwap(0, now)
-	since := a.gone.Load()
-	if since == 0 { // another lookup was answered meanwhile
-		return 0
-	}
-	return time.Duration(now - since)
 }
 
 // once asks once. If an older daemon does not know visitors, it asks again
@@ -126,7 +97,7 @@ func (a *asker) put(ctx context.Context, want *requirement, token string, opts .
 
 // wait pauses before the next attempt, and reports whether there is one.
 func (a *asker) wait(ctx context.Context, restartWait time.Duration) bool {
-	if away := a.missed(); away >= restartWait {
+	if away := a.daemon.Missed(); away >= restartWait {
 		return false
 	}
 	timer := time.NewTimer(retryPause)

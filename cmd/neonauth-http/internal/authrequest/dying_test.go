@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/presence"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -32,7 +33,7 @@ func TestADyingDaemonIsNotAskedAgainAtOnce(t *testing.T) {
 			return near, nil
 		}}
 		defer c.Close()
-		a := &asker{client: c, now: time.Now}
+		a := &asker{client: c, daemon: presence.New(c, time.Now, func(error) {}, func(time.Duration) {}), now: time.Now}
 		answer := a.ask(t.Context(), &requirement{level: client.LevelClaims}, question{token: "a.b.c"}, time.Now().Add(time.Minute), time.Minute)
 		if no, ok := answer.(client.Rejected); !ok || no.Reason != protocol.ReasonExpired {
 			t.Errorf("got %v", answer)

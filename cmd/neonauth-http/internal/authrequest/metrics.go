@@ -45,7 +45,7 @@ func newCounters(version string, table []*dialect, inFlight, reachable, linesLos
 	c.countReplies(table)
 	c.countReasons()
 	c.duration = c.Histogram(durationName, "Time from a read request to its reply, with what the daemon takes.", durations())
-	c.Gauge("neonauth_http_daemon_reachable", "0 if nobody answered at the daemon's socket when a request last asked there.", reachable)
+	c.Gauge("neonauth_http_daemon_reachable", "0 if the daemon did not answer when it was last asked, which was not more than some seconds ago.", reachable)
 	c.Gauge("neonauth_http_in_flight", "Requests that wait for the daemon.", inFlight)
 	c.Gauge("neonauth_http_in_flight_max", "How many may wait; further ones are answered 503.", func() float64 { return maxInFlight })
 	c.refused = c.Counter("neonauth_http_connections_refused_total", "Connections closed because there were too many: those whose peers were furthest behind, or new ones.")

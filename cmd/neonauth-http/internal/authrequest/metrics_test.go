@@ -160,61 +160,121 @@ func TestADaemonThatIsBackIsToldOnce(t *testing.T) {
 	})
 }
 
-// TestADaemonThatIsAwayAtTheStartIsTold, before the first request.
-func TestADaemonThatIsAwayAtTheStartIsTold(t *testing.T) {
+// TestADaemonThatDoesNotAnswerIsToldWithoutARequest: at the start at once, and later when it
+// takes longer than a restart. The same if its socket takes connections, as under a service
+// manager, and nobody serves them.
+func TestADaemonThatDoesNotAnswerIsToldWithoutARequest(t *testing.T) {
+	for name, absent := range map[string]func() (net.Conn, error){
+		"nobody listens": func() (net.Conn, error) { return nil, errors.New("nobody there") },
+		"nobody accepts": func() (net.Conn, error) {
+			near, _ := net.Pipe()
+			return near, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var away atomic.Bool
+				there := unless(&away)
+				s, log := withLog(t, func(ctx context.Context) (net.Conn, error) {
+					if away.Load() {
+						return absent()
+					}
+					return there(ctx)
+				})
+				step := func(gone bool, reachable string, says ...string) {
+					t.Helper()
+					log.Reset()
+					away.Store(gone)
+					time.Sleep(time.Minute)
+					synctest.Wait()
+					if !strings.Contains(scrape(s), "\nneonauth_http_daemon_reachable "+reachable+"\n") {
+						t.Errorf("reachable is not %s", reachable)
+					}
+					for _, word := range says {
+						if !strings.Contains(log.String(), word) {
+							t.Errorf("the log lacks %s:\n%s", word, log)
+						}
+					}
+					if n := strings.Count(log.String(), "\n"); n > 8 || len(says) == 0 && n > 0 {
+						t.Errorf("the log has %d lines:\n%s", n, log)
+					}
+				}
+				away.Store(true)
+				ctx, end := context.WithCancel(t.Context())
+				defer end()
+				go s.Watch(ctx)
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if !strings.Contains(log.String(), `msg="the daemon is not reachable" error=`) {
+					t.Errorf("at the start the log says %s", log)
+				}
+				step(true, "0", `msg="the daemon is not reachable" error=`)
+				step(false, "1", `msg="the daemon answers again" away=1m`)
+				step(false, "1")
+				step(true, "0", `msg="the daemon is not reachable" error=`)
+				step(false, "1", `msg="the daemon answers again" away=`)
+			})
+		})
+	}
+}
+
+// TestARequestWithoutAnAnswerMakesTheDaemonBeAsked, so that the metric does not wait for the
+// next ping.
+func TestARequestWithoutAnAnswerMakesTheDaemonBeAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
-		s, log := withLog(t, unless(&away))
-		s.Greet(t.Context())
-		if log.Len() > 0 {
-			t.Errorf("all is well, and the log says %s", log)
-		}
+		there := unless(&away)
+		s, _ := withLog(t, func(ctx context.Context) (net.Conn, error) {
+			if away.Load() {
+				near, _ := net.Pipe()
+				return near, nil
+			}
+			return there(ctx)
+		})
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		go s.Watch(ctx)
+		time.Sleep(time.Minute + time.Second) // a ping has just been answered
 		away.Store(true)
-		time.Sleep(time.Minute) // the connection has ended
-		s.Greet(t.Context())
-		if !strings.Contains(log.String(), `msg="the daemon is not reachable" error=`) || !strings.Contains(log.String(), "nobody there") {
-			t.Errorf("the log says %s", log)
+		if code := ask(s, "a.b.c"); code != http.StatusServiceUnavailable {
+			t.Errorf("answered %d", code)
 		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if !strings.Contains(scrape(s), "\nneonauth_http_daemon_reachable 0\n") {
 			t.Error("the daemon is called reachable")
-		}
-		away.Store(false)
-		time.Sleep(time.Minute)
-		if code := ask(s, "a.b.c"); code != http.StatusNoContent || !strings.Contains(log.String(), `msg="the daemon answers again" away=1m`) {
-			t.Errorf("%d; the log says %s", code, log)
 		}
 	})
 }
 
-// TestWhatIsNoDaemonIsToldAtTheStart: the path may be that of another program's socket.
-func TestWhatIsNoDaemonIsToldAtTheStart(t *testing.T) {
-	for name, reply := range map[string]string{"another protocol": "HTTP/1.1 400 Bad Request\r\n\r\n", "nothing": ""} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s, log := withLog(t, func(context.Context) (net.Conn, error) {
-					ours, theirs := net.Pipe()
-					go func() {
-						defer theirs.Close()
-						_, _ = theirs.Read(make([]byte, 1024)) // the question
-						_, _ = io.WriteString(theirs, reply)
-						_, _ = io.Copy(io.Discard, theirs) // until the client closes
-					}()
-					return ours, nil
-				})
-				s.Greet(t.Context())
-				if !strings.Contains(log.String(), `level=WARN msg="the daemon did not answer the first question" error=`) {
-					t.Errorf("the log says %s", log)
-				}
-				ended, end := context.WithCancel(t.Context())
-				end()
-				log.Reset()
-				s.Greet(ended)
-				if log.Len() > 0 {
-					t.Errorf("the program ends, and the log says %s", log)
-				}
-			})
+// TestWhatIsNoDaemonIsTold: the path may be that of another program's socket.
+func TestWhatIsNoDaemonIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, log := withLog(t, func(context.Context) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() {
+				defer theirs.Close()
+				_, _ = theirs.Read(make([]byte, 1024)) // the question
+				_, _ = io.WriteString(theirs, "HTTP/1.1 400 Bad Request\r\n\r\n")
+				_, _ = io.Copy(io.Discard, theirs) // until the client closes
+			}()
+			return ours, nil
 		})
-	}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		s.Watch(ended)
+		if log.Len() > 0 {
+			t.Errorf("the program ends, and the log says %s", log)
+		}
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		go s.Watch(ctx)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !strings.Contains(log.String(), `level=WARN msg="the daemon's answer cannot be used;`) {
+			t.Errorf("the log says %s", log)
+		}
+	})
 }
 
 // brittle is a connection to a daemon that may go away.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/client/httpauth"
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/presence"
 	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -59,11 +60,13 @@ func New(version string, c *client.Client, set *Settings, log *slog.Logger, now 
 		lines:    lines,
 		slots:    make(chan struct{}, maxInFlight),
 	}
-	s.asker.back = func(away time.Duration) {
+	s.asker.daemon = presence.New(c, now, func(cause error) {
+		s.complain(slog.LevelWarn, "the daemon is not reachable", slog.String("error", cause.Error()))
+	}, func(away time.Duration) {
 		s.log.Info("the daemon answers again", "away", away.Round(time.Millisecond).String())
-	}
+	})
 	s.settings.Store(set)
-	s.metrics = newCounters(version, s.dialects, func() float64 { return float64(len(s.slots)) }, s.asker.reachable, func() float64 { return float64(s.access.Lost()) })
+	s.metrics = newCounters(version, s.dialects, func() float64 { return float64(len(s.slots)) }, s.asker.daemon.Gauge, func() float64 { return float64(s.access.Lost()) })
 	return s
 }
 
@@ -216,24 +219,16 @@ func (s *Service) complain(level slog.Level, message string, attrs ...slog.Attr)
 	s.log.LogAttrs(context.Background(), level, message, append(attrs, program.Every(complaintInterval))...)
 }
 
-// Greet pings the daemon, and logs it if the daemon is not reachable, or if what listens
-// there does not answer as a daemon. At the start of the program, this tells the operator
-// of a wrong path before a visitor does.
-func (s *Service) Greet(ctx context.Context) {
-	err := s.asker.client.Ping(ctx)
-	switch {
-	case err == nil, ctx.Err() != nil:
-	case errors.Is(err, client.ErrUnreachable):
-		s.asker.missed()
-		s.tellOfAbsence(err)
-	default:
-		s.complain(slog.LevelWarn, "the daemon did not answer the first question", slog.String("error", err.Error()))
-	}
+// Watch pings the daemon until ctx ends, and logs when it does not answer, or when what
+// listens there is no daemon. So the operator hears of a wrong path, or of a daemon that
+// hangs, before a visitor does, and the metric is right also while there are no visitors.
+func (s *Service) Watch(ctx context.Context) {
+	s.asker.daemon.Watch(ctx, func() time.Duration { return s.settings.Load().restartWait }, s.tellOfGarbled)
+	_ = s.asker.daemon.Close() // always nil
 }
 
-func (s *Service) tellOfAbsence(err error) {
-	s.asker.told.Store(true)
-	s.complain(slog.LevelWarn, "the daemon is not reachable", slog.String("error", err.Error()))
+func (s *Service) tellOfGarbled(err error) {
+	s.complain(slog.LevelWarn, "the daemon's answer cannot be used; if this goes on, see that --socket is the daemon's, and that the versions fit", slog.String("error", err.Error()))
 }
 
 // tellOfUnknown logs an answer whose cause only the operator can remove.
@@ -257,9 +252,9 @@ func (s *Service) tellOfUnknown(answer client.Answer) {
 	case "":
 		switch {
 		case errors.Is(u.Err, client.ErrGarbled):
-			s.complain(slog.LevelWarn, "the daemon's answer cannot be used; if this goes on, see that --socket is the daemon's, and that the versions fit", slog.String("error", u.Err.Error()))
-		case u.Err != nil && s.asker.gone.Load() != 0:
-			s.tellOfAbsence(u.Err)
+			s.tellOfGarbled(u.Err)
+		case presence.NoAnswer(u.Err) && s.asker.daemon.Away():
+			s.asker.daemon.Tell(u.Err)
 		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 //	/debug/pprof/  profiles, if the settings say so and it is not exposed
 func (s *Service) Status(exposed bool) http.Handler {
 	mux := httpserver.Monitor(func(ctx context.Context) error {
-		if err := s.asker.client.Ping(ctx); err != nil {
+		if err := s.asker.daemon.Ping(ctx); err != nil {
 			return fmt.Errorf("the daemon does not answer: %w", err)
 		}
 		return nil

@@ -37,7 +37,7 @@ type deliveryKey struct {
 	result         result
 }
 
-func newCounters(version string, projects []string, reachable *atomic.Bool, inFlight *atomic.Int64) *counters {
+func newCounters(version string, projects []string, reachable func() float64, inFlight *atomic.Int64) *counters {
 	c := &counters{deliveries: map[deliveryKey]*metrics.Counter{}, signed: map[string]*atomic.Int64{}}
 	c.Build("neonauth_hooks_build_info", version)
 	c.countDeliveries(projects)
@@ -48,12 +48,7 @@ func newCounters(version string, projects []string, reachable *atomic.Bool, inFl
 		last.NewGauge(fmt.Sprintf("%s{project=%q}", last.Name, project), func() float64 { return float64(at.Load()) })
 	}
 	c.duration = c.Histogram(durationName, "Time from a request's headers to its reply, with what body and daemon take.", durations())
-	c.Gauge("neonauth_hooks_daemon_reachable", "0 if nobody answered at the daemon's admin socket when a delivery last asked there.", func() float64 {
-		if reachable.Load() {
-			return 1
-		}
-		return 0
-	})
+	c.Gauge("neonauth_hooks_daemon_reachable", "0 if the daemon did not answer at its admin socket when it was last asked, which was not more than some seconds ago.", reachable)
 	c.Gauge("neonauth_hooks_in_flight", "Deliveries that are being taken.", func() float64 { return float64(inFlight.Load()) })
 	c.refused = c.Counter("neonauth_hooks_connections_refused_total", "Connections closed because there were too many: those whose peers were furthest behind, or new ones.")
 	c.panics = c.Counter("neonauth_hooks_panics_total", "Faults of ours that cost a delivery, answered 500; each is logged.")

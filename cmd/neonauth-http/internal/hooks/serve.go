@@ -3,6 +3,7 @@ package hooks
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -59,7 +60,10 @@ func (s *Service) Serve(ctx context.Context, deliveries, monitors net.Listener) 
 	program.Notify(program.Ready)
 	dog := program.Watchdog{Check: s.Check, Notify: program.Notify, Log: s.log}
 	wg.Go(func() { dog.Run(ctx) })
-	wg.Go(func() { s.look(ctx) })
+	wg.Go(func() {
+		s.look(ctx)
+		s.presence.Watch(ctx, func() time.Duration { return restartWait }, s.tellOfAbsence)
+	})
 	telling, told := context.WithCancel(context.WithoutCancel(ctx)) // deliveries in progress still write log lines
 	wg.Go(func() { s.Run(telling) })
 	<-ctx.Done()
@@ -78,6 +82,10 @@ func (s *Service) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	if err := s.daemon.ready(ctx, s.names); err != nil && !errors.Is(err, context.Canceled) {
-		s.log.Warn("deliveries cannot be followed: the sender gets 503 and tries again", "error", err)
+		s.tellOfAbsence(err)
 	}
+}
+
+func (s *Service) tellOfAbsence(cause error) {
+	s.complain(slog.LevelWarn, "deliveries cannot be followed: the sender gets 503 and tries again", unavailable, slog.Any("error", cause))
 }

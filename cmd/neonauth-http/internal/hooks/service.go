@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/presence"
 	"github.com/neonauthd/neonauthd/internal/connlimit"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/webhook"
@@ -48,16 +49,16 @@ const base = "/hooks/"
 // Service accepts deliveries. It is an http.Handler and safe for concurrent use. Make it
 // with New.
 type Service struct {
-	projects  map[string]*project
-	names     []string // of them
-	daemon    *steerer
-	now       func() time.Time
-	log       *slog.Logger
-	lines     program.Rare // the handler behind log
-	metrics   *counters
-	large     *connlimit.Places
-	reachable atomic.Bool
-	inFlight  atomic.Int64
+	projects map[string]*project
+	names    []string // of them
+	daemon   *steerer
+	now      func() time.Time
+	log      *slog.Logger
+	lines    program.Rare // the handler behind log
+	metrics  *counters
+	large    *connlimit.Places
+	presence *presence.Daemon
+	inFlight atomic.Int64
 }
 
 // New makes a Service for the daemon with the admin socket at the path socket. It writes
@@ -76,13 +77,15 @@ func New(version, socket string, set *Settings, log *slog.Logger, now func() tim
 	for i := range set.projects {
 		s.projects[set.projects[i].name] = &set.projects[i]
 	}
-	s.reachable.Store(true)
-	s.metrics = newCounters(version, s.names, &s.reachable, &s.inFlight)
+	s.presence = presence.New(s.daemon.client, now, s.tellOfAbsence, func(away time.Duration) {
+		s.log.Info("the daemon answers again", "away", away.Round(time.Millisecond).String())
+	})
+	s.metrics = newCounters(version, s.names, s.presence.Gauge, &s.inFlight)
 	return s
 }
 
 // Close ends the connections to the daemon.
-func (s *Service) Close() error { return s.daemon.client.Close() }
+func (s *Service) Close() error { return errors.Join(s.presence.Close(), s.daemon.client.Close()) }
 
 // Run logs how many repeated lines were left out, until ctx ends.
 func (s *Service) Run(ctx context.Context) { s.lines.Run(ctx) }
@@ -145,7 +148,12 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request, d *delivery) (is 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), askTimeout)
 	defer cancel()
 	d.reach, d.err = s.daemon.follow(ctx, d.project.name, d.event)
-	s.reachable.Store(!errors.Is(d.err, client.ErrUnreachable))
+	switch {
+	case presence.Answers(d.err) || errors.Is(d.err, errReply):
+		s.presence.Answered()
+	case presence.NoAnswer(d.err):
+		s.presence.Missed()
+	}
 	switch {
 	case d.err != nil:
 		return unavailable

@@ -121,6 +121,9 @@ func TestADaemonThatIsAwayIsWaitedForAMoment(t *testing.T) {
 				if took := time.Since(began); w.Code != c.want.status() || took > c.most || readTimeout+took > 15*time.Second {
 					t.Errorf("%d after %v", w.Code, took)
 				}
+				if s.presence.Away() != (c.want == unavailable) {
+					t.Errorf("the daemon is called away: %v", s.presence.Away())
+				}
 				_ = s.Close()
 			})
 		})
