@@ -36,6 +36,7 @@ const (
 	reasonFault    = "misconfigured-location"
 	reasonBusy     = string(protocol.CodeBusy)
 	reasonDown     = "unreachable" // the daemon gave no answer
+	reasonLeft     = "cancelled"   // the web server took the question back before there was an answer
 )
 
 // finding is an outcome and what the reply needs. Only accepted has an

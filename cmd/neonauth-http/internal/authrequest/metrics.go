@@ -84,7 +84,7 @@ func (c *counters) countReasons() {
 	f := c.Family("neonauth_http_reasons_total", exposition.Counter, "Requests that were not let in, by the reason.")
 	own := []string{
 		httpauth.ReasonNoToken, string(httpauth.FaultTwoTokens), string(httpauth.FaultUnreadable),
-		httpauth.ReasonEmailNotVerified, httpauth.ReasonWrongTeam, reasonTooLarge, reasonHeader, reasonFault, reasonDown,
+		httpauth.ReasonEmailNotVerified, httpauth.ReasonWrongTeam, reasonTooLarge, reasonHeader, reasonFault, reasonDown, reasonLeft,
 	}
 	for _, r := range protocol.Reasons() {
 		own = append(own, string(r))
@@ -98,9 +98,9 @@ func (c *counters) countReasons() {
 	c.other = f.NewCounter(f.Name + `{reason="other"}`)
 }
 
-// count counts one reply.
+// count counts one reply. A question that the web server took back has none.
 func (c *counters) count(d *dialect, f *finding) {
-	if counter := c.replies[replyKey{d.name, f.outcome}]; counter != nil {
+	if counter := c.replies[replyKey{d.name, f.outcome}]; counter != nil && f.reason != reasonLeft {
 		counter.Inc()
 	}
 	if f.reason == "" || f.outcome == noRoute || f.outcome == badMethod {

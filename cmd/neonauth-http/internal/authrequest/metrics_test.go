@@ -247,6 +247,41 @@ func TestARequestWithoutAnAnswerMakesTheDaemonBeAsked(t *testing.T) {
 	})
 }
 
+// TestAQuestionThatTheWebServerTakesBackIsNoOutage, whether the daemon is slow or away.
+func TestAQuestionThatTheWebServerTakesBackIsNoOutage(t *testing.T) {
+	for name, away := range map[string]bool{"the daemon is slow": false, "the daemon restarts": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, log := withLog(t, func(context.Context) (net.Conn, error) {
+					if away {
+						return nil, errors.New("nobody there")
+					}
+					near, far := net.Pipe()
+					go func() { _, _ = io.Copy(io.Discard, far) }()
+					return near, nil
+				})
+				ctx, leave := context.WithCancel(t.Context())
+				time.AfterFunc(50*time.Millisecond, leave)
+				r := httptest.NewRequest(http.MethodGet, "/nginx", http.NoBody).WithContext(ctx)
+				r.Header.Set("Authorization", "Bearer a.b.c")
+				s.ServeHTTP(httptest.NewRecorder(), r)
+				page := scrape(s)
+				for _, sample := range []string{
+					`neonauth_http_reasons_total{reason="cancelled"} 1`, `neonauth_http_reasons_total{reason="unreachable"} 0`,
+					`neonauth_http_replies_total{dialect="nginx",outcome="unknown"} 0`,
+				} {
+					if !strings.Contains(page, "\n"+sample+"\n") {
+						t.Errorf("there is no %s", sample)
+					}
+				}
+				if log.Len() > 0 {
+					t.Errorf("the log says %s", log)
+				}
+			})
+		})
+	}
+}
+
 // TestWhatIsNoDaemonIsTold: the path may be that of another program's socket.
 func TestWhatIsNoDaemonIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -191,6 +191,9 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding, w
 	answer, _ := found.Ask(func(token string) client.Answer {
 		return s.asker.ask(r.Context(), &want, question{token, visitor}, asked.Add(set.timeout), set.restartWait)
 	})
+	if _, nothing := answer.(client.Unknown); nothing && r.Context().Err() != nil {
+		return undecided(reasonLeft), want
+	}
 	s.tellOfUnknown(answer)
 	f = judge(answer, &want, set.show, asked, s.now())
 	if f.outcome == accepted && want.clean && namesItself(r.Header, tokens.Vary()) {
