@@ -3,6 +3,7 @@ package daemon
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -158,6 +159,35 @@ func TestAThousandWaitersCostOneCallAndLeavingKillsNothing(t *testing.T) {
 	wg.Wait()
 	if n := w.calls(); n != 1 {
 		t.Errorf("%d calls, want 1", n)
+	}
+}
+
+// TestACallerThatLeavesIsNoOutage: a connection with an unread reply that is closed takes its
+// lookups back, and they are counted as no answer.
+func TestACallerThatLeavesIsNoOutage(t *testing.T) {
+	w := newLiveDaemon(t, nil)
+	answer := make(chan struct{})
+	defer close(answer)
+	token, admin := w.token(), w.dialAdmin()
+	stats := func() (is statsReport) {
+		_, text, _ := strings.Cut(admin.Ask("STATS"), " ")
+		if err := json.Unmarshal([]byte(text), &is); err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	before := stats()
+	w.upstream.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: answer})
+	leaving := w.dial()
+	leaving.Send("@1 PING\n@2 PROFILE max-age=0 " + token + "\n")
+	if _, err := leaving.Conn.Read(make([]byte, 1)); err != nil { // the rest of the reply to PING stays unread
+		t.Fatal(err)
+	}
+	w.awaitCalls(1)
+	_ = leaving.Conn.Close()
+	e2e.Until(t, "the connection has ended", func() bool { return stats().Connections.Open == before.Connections.Open })
+	if after := stats(); !maps.Equal(after.Codes, before.Codes) || !maps.Equal(after.Outcomes, before.Outcomes) {
+		t.Errorf("counted %v %v, before %v %v", after.Outcomes, after.Codes, before.Outcomes, before.Codes)
 	}
 }
 

@@ -52,6 +52,7 @@ type Verdict struct {
 	Level      Level
 	Source     Source
 	Cause      Cause         // what is behind the code; unknown only
+	Abandoned  bool          // the caller left, so nobody gets the verdict; unknown only
 	Age        time.Duration // of the evidence; accepted only
 	TTL        time.Duration // how long the caller may reuse it; accepted only
 	RetryAfter time.Duration // when asking again may help; unknown only, 0 = not known
@@ -117,8 +118,12 @@ func Busy() Verdict { return unknown(protocol.CodeBusy, time.Second) }
 // unfinished returns the verdict for a flight that ended with an error.
 func unfinished(err error) Verdict {
 	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, context.DeadlineExceeded):
 		return unknown(protocol.CodeDeadline, time.Second)
+	case errors.Is(err, context.Canceled):
+		v := unknown(protocol.CodeDeadline, time.Second)
+		v.Abandoned = true
+		return v
 	case errors.Is(err, cache.ErrBusy):
 		return Busy()
 	default: // the resolver is closed, or a panic, which is logged

@@ -88,9 +88,10 @@ func LookupCodes() []protocol.Code {
 	})
 }
 
-// count counts one verdict.
+// count counts one verdict. A caller that left has been answered nothing: counted, it would
+// look like an outage.
 func (c *Counters) count(asked *resolve.Lookup, v *resolve.Verdict) {
-	if c.isOwn(asked) {
+	if v.Abandoned || c.isOwn(asked) {
 		return
 	}
 	switch v.Status() {
