@@ -27,9 +27,10 @@ type explanation struct {
 
 // sameKeys is the answer to a lookup that fetches the key set first and finds it unchanged.
 type sameKeys struct {
-	Outcome string `json:"outcome"`
-	Reason  string `json:"reason"`
-	HTTP    int    `json:"http"`
+	Outcome  string `json:"outcome"`
+	Reason   string `json:"reason"`
+	HTTP     int    `json:"http"`
+	Failures int    `json:"failures"` // fetches that failed in a row: while they do, the lookup has no such answer
 }
 
 type check struct {
@@ -72,7 +73,7 @@ func (a *admin) explain(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 		HTTP:     is.Outcome.HTTPStatus(),
 	}
 	if is.SameKeys != nil {
-		x.SameKeys = &sameKeys{is.SameKeys.Status().Name(), is.SameKeys.Word(), is.SameKeys.HTTPStatus()}
+		x.SameKeys = &sameKeys{is.SameKeys.Status().Name(), is.SameKeys.Word(), is.SameKeys.HTTPStatus(), p.State(now).Keys.FailuresInARow}
 	}
 	for _, c := range is.Checks {
 		x.Checks = append(x.Checks, check{c.Name, c.Result.String(), c.Detail, c.Is, c.Wants})

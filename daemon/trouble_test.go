@@ -112,7 +112,7 @@ func TestEXPLAINSaysWhatALookupAnswersThatFetchesTheKeysFirst(t *testing.T) {
 		w.clock.advance(time.Minute) // past the cooldown
 		token := w.upstream.StackToken(spec)
 		x, detail := w.explained("main", token, "refresh")
-		if x.Outcome != "unknown" || x.Reason != "keys-pending" || x.SameKeys == nil || *x.SameKeys != (sameKeys{"rejected", reason, 401}) {
+		if x.Outcome != "unknown" || x.Reason != "keys-pending" || x.SameKeys == nil || *x.SameKeys != (sameKeys{"rejected", reason, 401, 0}) {
 			t.Errorf("%s: %s %s, %+v", reason, x.Outcome, x.Reason, x.SameKeys)
 		}
 		if !strings.HasPrefix(detail, "skip: a lookup would have the key set fetched first") || !strings.HasSuffix(detail, "the answer is NO "+reason) {
@@ -124,6 +124,15 @@ func TestEXPLAINSaysWhatALookupAnswersThatFetchesTheKeysFirst(t *testing.T) {
 		if x, _ := w.explained("main", token, ""); x.Outcome != "rejected" || x.Reason != reason || x.SameKeys != nil {
 			t.Errorf("%s: after the fetch %s %s, %+v", reason, x.Outcome, x.Reason, x.SameKeys)
 		}
+	}
+	w.upstream.Inject(standin.StackKeys, standin.Fault{Kind: standin.Status, Status: http.StatusServiceUnavailable})
+	w.clock.advance(time.Minute)
+	token := w.upstream.StackToken(standin.TokenSpec{Header: map[string]any{"kid": "new"}})
+	if reply := w.dial().Ask("VERIFY %s", token); head(reply) != "ERR keys-pending" {
+		t.Error(reply)
+	}
+	if x, _ := w.explained("main", token, ""); x.Reason != "keys-pending" || x.SameKeys == nil || x.SameKeys.Failures == 0 {
+		t.Errorf("while fetches fail: %s, %+v", x.Reason, x.SameKeys)
 	}
 }
 

@@ -68,7 +68,7 @@ type explained struct {
 	Checks          []struct{ Check, Result string }
 	SameKeys        *struct {
 		Outcome, Reason string
-		HTTP            int
+		HTTP, Failures  int
 	} `json:"same_keys"`
 }
 
@@ -125,6 +125,10 @@ func withAdvice(object []byte, said explained, looks credential.Finding) ([]byte
 	case same != nil && same.Outcome == "rejected":
 		// The daemon's keys may be fine: the answer is unknown because explain asks nobody.
 		rejected(same.Reason)
+		if same.Failures > 0 { // such a fetch may bring the token's key
+			add.Given, add.Next = "", fmt.Sprintf("the key set cannot be fetched (failures in a row: %d), so a new key is not known here: neonauthctl keys shows why; until a fetch succeeds, the answer stays keys-pending, and if the fetched keys are the same, it is %s (HTTP %d)", same.Failures, same.Reason, same.HTTP)
+			break
+		}
 		add.Next = fmt.Sprintf("a lookup fetches the key set first; if it has the same keys, the token is rejected as %s (HTTP %d): %s", same.Reason, same.HTTP, add.Next)
 	case said.failed("clock"):
 		add.Next = advice.Unavailable(protocol.TextClockUnset)

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/neonauthd/neonauthd/cmd/neonauthctl/internal/advice"
@@ -23,6 +24,27 @@ func TestAnExplanationSendsToTheCheckThatFailed(t *testing.T) {
 		var got struct{ Next string }
 		if err != nil || json.Unmarshal(text, &got) != nil || got.Next != want {
 			t.Errorf("%s: %q, %v", check, got.Next, err)
+		}
+	}
+}
+
+// TestAnExplanationNamesTheFetchThatFailsFirst: after a rotation the token is good, and nothing
+// about it has to be mended.
+func TestAnExplanationNamesTheFetchThatFailsFirst(t *testing.T) {
+	for failures, want := range map[string]string{
+		"":              "a lookup fetches the key set first; if it has the same keys, the token is rejected as unknown-key (HTTP 401): the token is of another environment",
+		`,"failures":0`: "a lookup fetches the key set first;",
+		`,"failures":4`: "the key set cannot be fetched (failures in a row: 4), so a new key is not known here: neonauthctl keys shows why;",
+	} {
+		object := []byte(`{"outcome":"unknown","reason":"keys-pending","checks":[],"same_keys":{"outcome":"rejected","reason":"unknown-key","http":401` + failures + `}}`)
+		var said explained
+		if err := json.Unmarshal(object, &said); err != nil {
+			t.Fatal(err)
+		}
+		text, err := withAdvice(object, said, credential.Finding{})
+		var got struct{ Next string }
+		if err != nil || json.Unmarshal(text, &got) != nil || !strings.HasPrefix(got.Next, want) {
+			t.Errorf("%s: %q, %v", failures, got.Next, err)
 		}
 	}
 }
