@@ -20,6 +20,8 @@ func tell(err error) (what, remedy string) {
 		return "key set fetched, and no key of it can be used", "see that jwks_url names the right key set, and algorithms what its keys are for"
 	case !errors.As(err, &call):
 		return "what was fetched is no key set", "see that jwks_url is right"
+	case call.Status != 0 && call.Meaning == upstream.Unavailable:
+		return "key set not fetched", "the upstream, or something on the way to it, has trouble: nothing to do here if its status page says so"
 	case call.Status != 0:
 		return "key set not fetched", "something answered: see that base_url and jwks_url are right"
 	default:
