@@ -110,7 +110,7 @@ func (r *Receiver) receive(ctx context.Context, l *resolve.Lookup) (protocol.Rep
 	e := r.config.Judge(judging, l)
 	switch e.Status() {
 	case protocol.NO:
-		r.complain(l, e.Outcome, "a logout token was refused, so what it names goes on: if it was no attack, compare its aud with logout_client_ids, and its iss with the project's issuer")
+		r.complain(l, e.Outcome, "a logout token was refused, so what it names goes on: if it was no attack, "+remedy(e.Reason()))
 		return protocol.Reply{Status: protocol.NO, Word: []byte(e.Reason())}, nil
 	case protocol.ERR:
 		return protocol.Reply{}, r.cannotTell(l, &e, "nothing was ended: it could not be told whether the logout token is good")
@@ -126,6 +126,21 @@ func (r *Receiver) receive(ctx context.Context, l *resolve.Lookup) (protocol.Rep
 	_ = r.config.Settled(waiting) // if a program has not confirmed, its lease ends by itself
 	_, what := marks(l.Project, &e)
 	return serve.Done(protocol.FieldEnded, what, protocol.FieldChanged, serve.Bit(changed || more)), nil
+}
+
+// remedy returns what can be wrong with a logout token of an honest sender that is refused for
+// this reason.
+func remedy(reason protocol.Reason) string {
+	switch reason {
+	case protocol.ReasonExpired, protocol.ReasonNotYetValid:
+		return "see that this host's clock is right, and that the sender delivers its tokens at once"
+	case protocol.ReasonMalformed, protocol.ReasonWrongType, protocol.ReasonMissingClaim:
+		return "see that the sender sends logout tokens to this address (OpenID Connect Back-Channel Logout 1.0), and not another kind of token; neonauthctl logout tells more of one"
+	case protocol.ReasonUnknownKey, protocol.ReasonBadSignature, protocol.ReasonWrongAlgorithm:
+		return "see that the sender signs with the keys and algorithms of this project"
+	default:
+		return "compare its aud with logout_client_ids, and its iss with the project's issuer"
+	}
 }
 
 // elsewhere ends what an accepted token names in the other projects that the token is

@@ -125,6 +125,22 @@ func TestTheAnswerWaitsForNobodyForLong(t *testing.T) {
 	}
 }
 
+// TestARefusedTokenIsComplainedOfByItsReason: the log sends to what can be wrong.
+func TestARefusedTokenIsComplainedOfByItsReason(t *testing.T) {
+	for reason, want := range map[protocol.Reason]string{
+		protocol.ReasonExpired: "this host's clock", protocol.ReasonWrongType: "not another kind of token", protocol.ReasonMalformed: "not another kind of token",
+		protocol.ReasonUnknownKey: "keys and algorithms", protocol.ReasonWrongAudience: "compare its aud", protocol.ReasonWrongIssuer: "and its iss",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			r.says = resolve.Ending{Outcome: protocol.Rejected(reason)}
+			if reply := r.receive(); reply != "NO "+string(reason) || !strings.Contains(r.log.String(), want) {
+				t.Errorf("%s: %s, log %s", reason, reply, r.log.String())
+			}
+		})
+	}
+}
+
 // TestTheKeysAreWaitedForWithinTheSendersTime, which is five seconds.
 func TestTheKeysAreWaitedForWithinTheSendersTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
