@@ -20,6 +20,10 @@ type Finding struct {
 	Never bool
 }
 
+// ForUpstream reports whether the text has the form of a credential that only an upstream can
+// judge, and nothing is wrong with that form.
+func (f Finding) ForUpstream() bool { return f.Next == sessionNext }
+
 // Trim removes what a shell or an editor adds to a token: blanks and line ends around it,
 // and a byte order mark before it.
 func Trim(text []byte) string {

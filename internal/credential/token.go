@@ -116,7 +116,7 @@ func kindOfToken(typ string, claims map[string]json.RawMessage) Finding {
 	case "dpop+jwt":
 		return Finding{"it is a DPoP proof (typ dpop+jwt)", "have the client send a bearer token", false}
 	case "better-auth.session-cache+jwt":
-		return Finding{"it is Better Auth's copy of a session (typ better-auth.session-cache+jwt)", sessionNext, false}
+		return Finding{"it is Better Auth's copy of a session (typ better-auth.session-cache+jwt)", "give the session credential instead of the copy; " + sessionNext, false}
 	}
 	if word(claims["token_use"]) == "id" { // of Cognito
 		return Finding{"it is an ID token by its claim token_use, and no access token", give, false}

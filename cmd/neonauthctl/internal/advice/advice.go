@@ -57,8 +57,12 @@ func Explained(reason protocol.Reason) string {
 
 // Looks returns what the text looks like, if that can be the cause of this
 // reason. A token that was correctly signed, and has ended or is of somebody who is not
-// admitted, has the right form.
+// admitted, has the right form. So has a credential that the upstream has judged: only one
+// that no upstream was asked about is malformed.
 func Looks(reason protocol.Reason, looks credential.Finding) credential.Finding {
+	if looks.ForUpstream() && reason != protocol.ReasonMalformed {
+		return credential.Finding{}
+	}
 	switch reason {
 	case protocol.ReasonExpired, protocol.ReasonNotYetValid, protocol.ReasonSenderConstrained, protocol.ReasonUserNotFound,
 		protocol.ReasonRevoked, protocol.ReasonRejectedUpstream, protocol.ReasonClassNotAllowed, protocol.ReasonInsufficientScope:

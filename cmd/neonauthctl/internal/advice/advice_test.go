@@ -92,6 +92,19 @@ func TestWhatATokenLooksLikeIsNoReasonForWhatWasSigned(t *testing.T) {
 	}
 }
 
+// TestWhatTheUpstreamHasJudgedIsNotSentThereAgain: its form is right.
+func TestWhatTheUpstreamHasJudgedIsNotSentThereAgain(t *testing.T) {
+	looks, found := credential.Look(strings.Repeat("aB3", 12))
+	if !found || !looks.ForUpstream() {
+		t.Fatalf("%+v", looks)
+	}
+	for _, reason := range protocol.Reasons() {
+		if kept := Looks(reason, looks) == looks; kept != (reason == protocol.ReasonMalformed) {
+			t.Errorf("%s: kept: %v", reason, kept)
+		}
+	}
+}
+
 // TestASocketThatDoesNotAnswer asks with a real client, so that the errors are
 // real ones.
 func TestASocketThatDoesNotAnswer(t *testing.T) {
