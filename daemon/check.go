@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -216,6 +217,9 @@ func (c *projectCheck) keys(ctx context.Context) {
 			fmt.Fprintf(c.out, "  note        there are no metadata of %s (404), and only those of its origin: tokens that name %s as their issuer are not accepted, and unknown until it has metadata; if they are right, write it into issuers\n", rival, rival)
 		}
 	}
+	if c.config.JWKSRefresh > c.config.JWKSMaxAge {
+		fmt.Fprintf(c.out, "  note        jwks_refresh is longer than jwks_max_age, which bounds only what Cache-Control says: without Cache-Control a withdrawn key is accepted for up to %s\n", c.config.JWKSRefresh)
+	}
 	c.found(ctx)
 	c.report(fmt.Sprintf("key set (keys: %d, skipped: %d%s)", len(set.Keys()), len(set.Skipped()), left), nil)
 }
@@ -229,6 +233,9 @@ func (c *projectCheck) found(ctx context.Context) {
 	keys, userinfo, err := c.project.Upstream().Found(ctx)
 	if err == nil && c.config.JWKSURL == "" {
 		fmt.Fprintf(c.out, "  key set     %s, as the issuer's metadata say\n", keys)
+	}
+	if len(c.config.Issuers) > 0 && err == nil && !slices.Contains(c.config.Issuers, c.config.BaseURL) { // metadata count only if their issuer is base_url
+		fmt.Fprintf(c.out, "  warn        issuers: the issuer's metadata name %s, which is not among them: tokens that name it are rejected as wrong-issuer; leave issuers out, unless tokens name another issuer than the metadata\n", c.config.BaseURL)
 	}
 	switch {
 	case !profiles:
