@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -134,6 +135,25 @@ func TestWhatAnAdministratorIsRefusedIsCounted(t *testing.T) {
 	}
 	if n := sampleOf(t, m.scrape(), "neonauthd_requests_refused_total"); int(n) != len(asks) {
 		t.Errorf("the metric counts %v refusals, want %d", n, len(asks))
+	}
+}
+
+// TestWhatFailsForAnAdministratorIsNoLookup: a revocation that is not saved does not look like
+// a user who got 503.
+func TestWhatFailsForAnAdministratorIsNoLookup(t *testing.T) {
+	w, m := newMonitoredDaemon(t, func(c *config.Config) {
+		withoutOIDC(c)
+		c.StateDir = "/proc/no-folder-can-be-made-here"
+	})
+	k := w.dialAdmin()
+	if reply := k.Ask("REVOKE session s"); head(reply) != "ERR unavailable" {
+		t.Fatal(reply)
+	}
+	if stats := k.Ask("STATS"); !strings.Contains(stats, `"codes":{}`) {
+		t.Error(stats)
+	}
+	if n := sampleOf(t, m.scrape(), "neonauthd_requests_refused_total"); n != 0 {
+		t.Errorf("the metric counts %v refusals", n)
 	}
 }
 

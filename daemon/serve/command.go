@@ -185,7 +185,10 @@ func readLogout(r *protocol.Request, projects *resolve.Projects) (*resolve.Looku
 // administered hands over the reply to a verb that is no lookup, or the refusal.
 func (c *conn) administered(tag []byte, place *slot, reply *protocol.Reply, refused *Refusal) {
 	if refused != nil {
-		c.server.counters.Refused.add(refused.Code)
+		// With another code of lookups the request was not turned away: what it asked for failed.
+		if refused.Code == protocol.CodeBusy || !slices.Contains(LookupCodes(), refused.Code) {
+			c.server.counters.Refused.add(refused.Code)
+		}
 		c.out.refusal(tag, place, refused)
 		return
 	}

@@ -19,7 +19,8 @@ type Counters struct {
 	// Caused counts unknown lookups whose cause is known, by cause, and Unknown the others. The
 	// code of all causes is unavailable.
 	Caused [resolve.Causes]atomic.Uint64
-	// Refused counts requests that were answered before any lookup.
+	// Refused counts requests that were wrong, not allowed, or turned away at a limit. Admin
+	// verbs that failed are not among them.
 	Refused Counts[protocol.Code]
 	// Connections counts connections that were served, TurnedAway those that were refused
 	// because a limit was reached, and AcceptErrors the failures to accept one.
@@ -115,8 +116,8 @@ type Totals struct {
 	// Levels and Sources are the accepted lookups by level and by source.
 	Levels  [resolve.Levels]uint64
 	Sources [resolve.Sources]uint64
-	// Reasons and Codes count replies by the protocol's word, including replies to
-	// refused requests. A word that never occurred is absent.
+	// Reasons and Codes count lookups by the protocol's word, and refused requests. A word
+	// that never occurred is absent.
 	Reasons, Codes map[string]uint64
 }
 
