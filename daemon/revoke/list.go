@@ -296,6 +296,9 @@ func (l *List) sweep() (gone int) {
 		if never || at > now.Unix() {
 			return true
 		}
+		if l.sights.has(m) { // its end is about to be put off
+			return true
+		}
 		term := time.Duration(at-one.at)*time.Second + anyLeeway
 		if l.wall.Passed(time.Unix(at, 0), l.opened.Add(time.Duration(one.since)), term, now) {
 			l.drop(m)

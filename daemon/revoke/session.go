@@ -79,6 +79,23 @@ func (s *sights) init() {
 	s.marks, s.due, s.tell = map[Mark]struct{}{}, make(chan struct{}, 1), func([]Mark) {}
 }
 
+// has reports whether a token of m was seen and this is not noted yet.
+func (s *sights) has(m Mark) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, seen := s.marks[m]
+	return seen
+}
+
+// take returns the marks that were seen, which the caller has to note, and the function
+// that is to be told of them.
+func (s *sights) take() (seen map[Mark]struct{}, tell func([]Mark)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen, s.marks = s.marks, map[Mark]struct{}{}
+	return seen, s.tell
+}
+
 // SetRenewed sets a function that is called with revocations of sessions whose end was put off because one of their
 // tokens was seen. It is called after this is saved.
 func (l *List) SetRenewed(told func([]Mark)) {
@@ -113,20 +130,19 @@ func (l *List) sighted(m Mark, v revocation) {
 
 // renew puts off the end of the revocations whose tokens were seen, saves this, and calls the function of SetRenewed.
 func (l *List) renew() error {
-	l.sights.mu.Lock()
-	seen, tell := l.sights.marks, l.sights.tell
-	l.sights.marks = map[Mark]struct{}{}
-	l.sights.mu.Unlock()
-	renewed, err := l.putOff(seen)
+	renewed, tell, err := l.putOff()
 	if len(renewed) > 0 {
 		tell(renewed)
 	}
 	return err
 }
 
-func (l *List) putOff(seen map[Mark]struct{}) (renewed []Mark, err error) {
+// putOff is renew, without the call of the function, which it returns. It takes the sights with l.mu held, so that no
+// sweep forgets a mark between the two.
+func (l *List) putOff() (renewed []Mark, tell func([]Mark), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	seen, tell := l.sights.take()
 	now := l.now()
 	var lines []line
 	for m := range seen {
@@ -139,7 +155,7 @@ func (l *List) putOff(seen map[Mark]struct{}) (renewed []Mark, err error) {
 		lines, renewed = append(lines, v.line(m)), append(renewed, m)
 	}
 	if len(lines) == 0 {
-		return nil, nil
+		return nil, tell, nil
 	}
-	return renewed, l.save(lines...)
+	return renewed, tell, l.save(lines...)
 }

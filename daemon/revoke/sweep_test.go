@@ -127,3 +127,34 @@ func TestWhatIsOverIsForgottenWhileTheDaemonRuns(t *testing.T) {
 		}
 	})
 }
+
+// TestASessionThatWasJustSeenIsNotForgotten, if its revocation is over before the sight is
+// noted: neither by Sweep nor to make room.
+func TestASessionThatWasJustSeenIsNotForgotten(t *testing.T) {
+	s := newShelf(t)
+	l := s.open()
+	l.most = 2
+	seen, unseen := Mark{KindSession, "main", "seen"}, Mark{KindSession, "main", "unseen"}
+	s.revoke(l, seen)
+	s.revoke(l, unseen)
+	s.advance(retention)
+	s.hear(0)
+	if !l.Covers(s.ofSession("seen")) {
+		t.Fatal("the token is let in")
+	}
+	s.advance(2 * time.Second)
+	s.revoke(l, Mark{KindSession, "main", "another"})
+	l.Sweep()
+	if !l.Has(seen) || l.Has(unseen) {
+		t.Errorf("seen: %v, unseen: %v", l.Has(seen), l.Has(unseen))
+	}
+	if err := l.renew(); err != nil {
+		t.Error(err)
+	}
+	s.advance(retention - time.Minute)
+	s.hear(0)
+	l.Sweep()
+	if !l.Has(seen) {
+		t.Error("the sight was lost")
+	}
+}
