@@ -243,12 +243,6 @@ func TestAHostThatEndsTakesLeaveAndOneThatDoesNotIsSilent(t *testing.T) {
 			t.Errorf("after %s silent: %v", since, !silent)
 		}
 	}
-	one.words.Refuse = 5000
-	for since, silent := range map[time.Duration]bool{6*time.Second - 1: true, 6 * time.Second: false} {
-		if one.at = now.Add(-since); one.silent(now) != silent {
-			t.Errorf("after %s a host that refuses is silent: %v", since, !silent)
-		}
-	}
 }
 
 // TestWhatABlindHostSaysOfTheOthers: those that refuse when they are blind may hear each

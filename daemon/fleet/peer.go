@@ -18,9 +18,16 @@ const (
 	heardWithin = 2 * time.Second
 	// silentFor is how long a host that fell silent is counted.
 	silentFor = time.Hour
-	// refuseMargin is added to the time after which a silent host refuses by
-	// itself.
-	refuseMargin = time.Second
+	// lastHeard is the longest time from a host's last words until it hears the fleet
+	// for the last time: for so long it does not write again.
+	lastHeard = heartbeat * 4 / 5
+	// longestUse is longer than any client uses a kept answer after its host has begun
+	// to refuse: a lease, which takes 1.05 s.
+	longestUse = 1100 * time.Millisecond
+	// refuseMargin is added to the time after which a silent host refuses by itself, so
+	// that no application on it accepts any more when it is no longer counted. Half a
+	// second is for clocks that differ.
+	refuseMargin = lastHeard + longestUse + 500*time.Millisecond
 	// MaxHosts is how many hosts a fleet can have.
 	MaxHosts = 1024
 	// maxWords bounds what a host says of itself, in bytes sealed.

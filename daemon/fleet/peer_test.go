@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/neonauthd/neonauthd/daemon/lease"
 )
 
 // TestWordsThatNobodyWritesAnyMoreAreNoHost: those of a host that ended under a key
@@ -164,6 +166,21 @@ func TestOlderWordsOfAHostEndNothing(t *testing.T) {
 		_, of, silent := p.count(true, false, func(cursor) bool { return true }, then)
 		if left := p.all["x"].left(); left != row.left || silent == 1 == left || of != 1+silent {
 			t.Errorf("%s: it has left: %v; of %d, %d silent", name, left, of, silent)
+		}
+	}
+}
+
+// TestAHostThatRefusesCountsUntilItCertainlyAcceptsNothing: it may have heard the fleet for a
+// while after its last words, and its clients may use a lease that it granted just before it
+// began to refuse.
+func TestAHostThatRefusesCountsUntilItCertainlyAcceptsNothing(t *testing.T) {
+	const refuse = 5 * time.Second
+	spoken := time.Now()
+	one := &peer{opens: true, at: spoken, words: words{Refuse: refuse.Milliseconds()}}
+	accepts := lastHeard + refuse + lease.Term // at the longest
+	for since, silent := range map[time.Duration]bool{refuse: true, accepts: true, accepts + time.Second: false} {
+		if got := one.silent(spoken.Add(since)); got != silent {
+			t.Errorf("%s after its last words: silent %v", since, got)
 		}
 	}
 }

@@ -196,7 +196,7 @@ func (s *session) follow(ctx context.Context) error {
 // afterRead does what follows a read: the heartbeat and what is due with it, or, between
 // two heartbeats and after an idle read, only a look at the newest entry.
 func (s *session) afterRead(ctx context.Context, idle bool) error {
-	if recent := s.o.Now().Sub(s.beaten) < heartbeat*4/5; recent && !idle {
+	if recent := s.o.Now().Sub(s.beaten) < lastHeard; recent && !idle {
 		return nil
 	} else if recent && s.agreed {
 		newest, err := s.newest(ctx)
