@@ -13,9 +13,14 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
-// maxJournal is the largest journal that is read, in bytes. It is a few times
-// as large as a full list.
-const maxJournal = 256 << 20
+// maxLines is more lines than a journal has: before the last append at most twice what
+// the list can hold, and then once that, if other hosts of the fleet tell everything at
+// once. It leaves room for the facts.
+const maxLines = 3*(Max+MaxPast) + 10*slack
+
+// maxJournal is the largest journal that is read, in bytes: no journal that this program
+// writes is larger, however long the ids are, or a start would refuse it.
+const maxJournal int64 = maxLines * maxLine
 
 // slack is how many superseded lines the journal may have, besides those in
 // force, before it is written anew.

@@ -32,11 +32,13 @@ import (
 const (
 	headWord    = "neonauthd-revocations"
 	formVersion = 2
-	// maxLine is the longest line in bytes: with the longest possible id, and each of the id's bytes
-	// escaped.
+	// maxLine is the longest line in bytes: with the longest possible mark and reason, and each of
+	// their bytes escaped.
 	maxLine = 8 << 10
-	idLen   = 16
-	sumLen  = 8
+	// lineSpare is more than a line has beside its project and value, in bytes.
+	lineSpare = 2 << 10
+	idLen     = 16
+	sumLen    = 8
 )
 
 // The operations in the journal.
@@ -84,6 +86,19 @@ func (l *line) valid() bool {
 		return known && l.Project != "" && l.Value != ""
 	}
 	return false
+}
+
+// fits reports whether a start reads this line, whatever reason it gets later.
+func (l line) fits() bool {
+	const escaped = 6 // bytes for one byte at most: backslash, u, four digits
+	switch {
+	case !l.valid():
+		return false
+	case escaped*(len(l.Project)+len(l.Value)) <= maxLine-lineSpare:
+		return true
+	}
+	text, err := appendLine(nil, "", 0, &l)
+	return err == nil && len(text) <= maxLine-lineSpare
 }
 
 // parseLine reads the JSON of one line, strictly.

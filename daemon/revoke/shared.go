@@ -226,7 +226,8 @@ func (l *List) Shared() iter.Seq[Shared] {
 }
 
 // Join adds what other hosts have told. When Join returns, it is in force and
-// saved. changed are the marks that came into force, cover more, or were taken
+// saved. What a start could not read
+// is left out: no host of this version tells that. changed are the marks that came into force, cover more, or were taken
 // back. ErrFull says that there was not enough room: the marks that had room are in
 // force. After an error that wraps ErrNotSaved, all are in force.
 func (l *List) Join(told []Shared) (changed []Mark, err error) {
@@ -247,7 +248,7 @@ func (l *List) Join(told []Shared) (changed []Mark, err error) {
 		if v.since = before.since; before.revoked == 0 || v.at > before.at {
 			v.since = int64(clock.Awake(l.opened, now))
 		}
-		if v == before {
+		if v == before || !v.line(s.Mark).fits() {
 			continue
 		}
 		covers := !isPurge(s.Kind) && v.revoked > v.undone

@@ -237,3 +237,39 @@ func TestTheFleetsLongestLifeIsTakenIn(t *testing.T) {
 		t.Errorf("longest %s", l.Longest())
 	}
 }
+
+// TestAStartReadsWhatOthersHaveTold: what it could not read is left out, and the rest is in
+// force.
+func TestAStartReadsWhatOthersHaveTold(t *testing.T) {
+	long := strings.Repeat("x", 1024)
+	for name, row := range map[string]struct {
+		mark  Mark
+		taken bool
+	}{
+		"usual":                             {Mark{KindSubject, "main", "u"}, true},
+		"long":                              {Mark{KindSubject, long, long}, true},
+		"long, with each byte escaped once": {Mark{KindSubject, "main", strings.Repeat(`"`, 1024)}, true},
+		"too long when it is escaped":       {Mark{KindSubject, strings.Repeat("\x01", 1024), strings.Repeat("\x01", 1024)}, false},
+		"without a project":                 {Mark{KindSubject, "", "u"}, false},
+		"without a value":                   {Mark{KindSubject, "main", ""}, false},
+		"of no known kind":                  {Mark{"planet", "main", "u"}, false},
+	} {
+		s := member(t)
+		l := s.open()
+		other := Mark{KindKey, "main", "k"}
+		if _, err := l.Join([]Shared{{row.mark, 5, 0, 1, Never}, {other, 5, 0, 1, Never}}); err != nil || l.Has(row.mark) != row.taken {
+			t.Errorf("%s: in force %v, %v", name, l.Has(row.mark), err)
+		}
+		if l = s.open(); l.Has(row.mark) != row.taken || !l.Has(other) {
+			t.Errorf("%s: after a restart in force %v, the other %v", name, l.Has(row.mark), l.Has(other))
+		}
+	}
+}
+
+// TestAStartReadsTheLongestJournal that there can be: a full list, as many marks that were
+// taken back, as many lines again that are superseded, and all of these told once more.
+func TestAStartReadsTheLongestJournal(t *testing.T) {
+	if lines := 2*(Max+MaxPast) + slack + Max + MaxPast; lines >= maxLines || maxJournal < int64(lines)*maxLine {
+		t.Errorf("%d lines of %d bytes are not read", lines, maxLine)
+	}
+}
