@@ -255,31 +255,18 @@ func TestAPlaceThatIsNonePanicsBeforeTheFirstRequest(t *testing.T) {
 func TestAGuardThatIsHeldWronglyPanicsBeforeTheFirstRequest(t *testing.T) {
 	var none *middleware.Guard
 	var handler http.HandlerFunc
+	wrapping := func(g *middleware.Guard) func() { return func() { g.Wrap(http.NotFoundHandler()) } }
 	for says, do := range map[string]func(){
-		"write guard := &middleware.Guard{}":           func() { none.Wrap(http.NotFoundHandler()) },
-		"wants the handler that the Guard protects":    func() { new(middleware.Guard).Wrap(nil) },
-		"handler that the Guard protects, and got nil": func() { new(middleware.Guard).Wrap(handler) },
-		"set Profile: true": func() {
-			(&middleware.Guard{Options: []client.Option{client.WithProject("main"), client.MaxAge(0)}}).Wrap(http.NotFoundHandler())
-		},
-		"MaxAge or client.FallbackClaims": func() {
-			(&middleware.Guard{Options: []client.Option{client.FallbackClaims()}}).Wrap(http.NotFoundHandler())
-		},
-		"client.Heard needs a second or more": func() {
-			(&middleware.Guard{Options: []client.Option{client.Heard(time.Second - 1)}}).Wrap(http.NotFoundHandler())
-		},
-		"each request would get 503: ": func() {
-			(&middleware.Guard{Options: []client.Option{client.MaxAge(0), client.Heard(0)}, Profile: true}).Wrap(http.NotFoundHandler())
-		},
-		"client.WithProject a name that is not empty": func() {
-			(&middleware.Guard{Options: []client.Option{client.WithProject("")}}).Wrap(http.NotFoundHandler())
-		},
-		"Guard.Require: kinds: ": func() {
-			(&middleware.Guard{Require: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindUnknown}}}).Wrap(http.NotFoundHandler())
-		},
-		"Guard.Require: scopes: number 2 is not one word": func() {
-			(&middleware.Guard{Require: httpauth.Requirements{Scopes: []string{"read", "a b"}}}).Wrap(http.NotFoundHandler())
-		},
+		"write guard := &middleware.Guard{}":              func() { none.Wrap(http.NotFoundHandler()) },
+		"wants the handler that the Guard protects":       func() { new(middleware.Guard).Wrap(nil) },
+		"handler that the Guard protects, and got nil":    func() { new(middleware.Guard).Wrap(handler) },
+		"set Profile: true":                               wrapping(&middleware.Guard{Options: []client.Option{client.WithProject("main"), client.MaxAge(0)}}),
+		"MaxAge or client.FallbackClaims":                 wrapping(&middleware.Guard{Options: []client.Option{client.FallbackClaims()}}),
+		"client.Heard needs a second or more":             wrapping(&middleware.Guard{Options: []client.Option{client.Heard(time.Second - 1)}}),
+		"each request would get 503: ":                    wrapping(&middleware.Guard{Options: []client.Option{client.MaxAge(0), client.Heard(0)}, Profile: true}),
+		"client.WithProject a name that is not empty":     wrapping(&middleware.Guard{Options: []client.Option{client.WithProject("")}}),
+		"Guard.Require: kinds: ":                          wrapping(&middleware.Guard{Require: httpauth.Requirements{Kinds: []client.Kind{client.KindNormal, client.KindUnknown}}}),
+		"Guard.Require: scopes: number 2 is not one word": wrapping(&middleware.Guard{Require: httpauth.Requirements{Scopes: []string{"read", "a b"}}}),
 	} {
 		t.Run(says, func(t *testing.T) {
 			defer func() {
