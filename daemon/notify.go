@@ -85,6 +85,10 @@ func (d *Daemon) status() string {
 	return text
 }
 
+// clockUnset reports whether this host's clock shows a time before ClockFloor, so that no
+// lookup is judged.
+func (d *Daemon) clockUnset() bool { return d.opts.Now().Before(d.opts.ClockFloor) }
+
 // observer tells the operator when the state of the projects changes, and remembers
 // what it last told. It is not safe for concurrent use.
 type observer struct {

@@ -8,10 +8,6 @@ import (
 // clockUnsetStatus is a clock that was never set, in the status and in /readyz.
 const clockUnsetStatus = "this host's clock was never set, and nothing is accepted"
 
-// clockUnset reports whether this host's clock shows a time before ClockFloor, so that no
-// lookup is judged.
-func (d *Daemon) clockUnset() bool { return d.opts.Now().Before(d.opts.ClockFloor) }
-
 // unsetClock tells the operator that lookups are not judged because the clock was never
 // set, or was set far back, and that this is over: a line each. The zero value has told
 // nothing. It is not safe for concurrent use.
