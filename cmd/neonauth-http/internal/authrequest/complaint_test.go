@@ -47,8 +47,8 @@ func TestTheLogSaysWhatHasToBeMended(t *testing.T) {
 	}
 }
 
-// TestATokenWithoutAProfileIsLogged, because asking again does not help. Another outage of
-// the daemon's passes by itself.
+// TestATokenWithoutAProfileIsLogged, because asking again does not help, and has a reason of its
+// own, because any visitor can send one. Another outage of the daemon's passes by itself.
 func TestATokenWithoutAProfileIsLogged(t *testing.T) {
 	t.Parallel()
 	const token = "asked.a.b"
@@ -66,6 +66,10 @@ func TestATokenWithoutAProfileIsLogged(t *testing.T) {
 		s.ServeHTTP(w, r)
 		if w.Code != http.StatusServiceUnavailable || strings.Contains(log.String(), "no profile behind it") != logged {
 			t.Errorf("%q: %d; the log: %s", text, w.Code, log.String())
+		}
+		reason := map[bool]string{true: "no-profile", false: "unavailable"}[logged]
+		if page := scrape(s); !strings.Contains(page, `neonauth_http_reasons_total{reason="`+reason+`"} 1`) {
+			t.Errorf("%q is not counted as %s", text, reason)
 		}
 	}
 }

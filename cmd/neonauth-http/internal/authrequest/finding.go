@@ -2,6 +2,7 @@ package authrequest
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"time"
 
@@ -36,6 +37,7 @@ const (
 	reasonFault    = "misconfigured-location"
 	reasonBusy     = string(protocol.CodeBusy)
 	reasonDown     = "unreachable" // the daemon gave no answer
+	reasonLess     = "no-profile"  // the location asks for the profile, and no token of this kind has one
 	reasonLeft     = "cancelled"   // the web server took the question back before there was an answer
 )
 
@@ -102,7 +104,11 @@ func (f *finding) status(d *dialect) int {
 // was sent: the time in which the answer may be reused counts from then.
 func judge(answer client.Answer, want *requirement, show *selection, asked, now time.Time) finding {
 	if refusal, no := httpauth.RefusalOf(answer); no {
-		return refused(refusal)
+		f := refused(refusal)
+		if withoutProfile(answer) {
+			f.reason = reasonLess // any visitor can cause it, so it must not count as an outage
+		}
+		return f
 	}
 	a, ok := answer.(client.Accepted)
 	if !ok {
@@ -111,6 +117,14 @@ func judge(answer client.Answer, want *requirement, show *selection, asked, now 
 	f := admit(&a, want, show, asked, now)
 	f.answer = &a
 	return f
+}
+
+// withoutProfile reports whether the daemon has said that no token of this kind has a profile, so
+// that asking again does not help.
+func withoutProfile(answer client.Answer) bool {
+	u, ok := answer.(client.Unknown)
+	reply, said := errors.AsType[*client.ReplyError](u.Err)
+	return ok && said && u.Code == protocol.CodeUnavailable && reply.Text == protocol.TextNoProfile
 }
 
 // admit applies the requirements of the location to a verified user.

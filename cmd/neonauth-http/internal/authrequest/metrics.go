@@ -84,7 +84,7 @@ func (c *counters) countReasons() {
 	f := c.Family("neonauth_http_reasons_total", exposition.Counter, "Requests that were not let in, by the reason.")
 	own := []string{
 		httpauth.ReasonNoToken, string(httpauth.FaultTwoTokens), string(httpauth.FaultUnreadable),
-		httpauth.ReasonEmailNotVerified, httpauth.ReasonWrongTeam, reasonTooLarge, reasonHeader, reasonFault, reasonDown, reasonLeft,
+		httpauth.ReasonEmailNotVerified, httpauth.ReasonWrongTeam, reasonTooLarge, reasonHeader, reasonFault, reasonDown, reasonLess, reasonLeft,
 	}
 	for _, r := range protocol.Reasons() {
 		own = append(own, string(r))

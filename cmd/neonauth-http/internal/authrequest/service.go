@@ -247,8 +247,7 @@ func (s *Service) tellOfUnknown(answer client.Answer) {
 	case protocol.CodeNeedsProfile:
 		s.complain(slog.LevelWarn, "a request carries a credential that only the upstream can judge; if that is how users sign in, ask with level=profile at this location")
 	case protocol.CodeUnavailable:
-		var reply *client.ReplyError
-		if errors.As(u.Err, &reply) && reply.Text == protocol.TextNoProfile { // everything else passes by itself
+		if withoutProfile(u) { // everything else passes by itself
 			s.complain(slog.LevelWarn, "a request carries a token that has no profile behind it; if that is how users sign in, leave level=profile out at this location")
 		}
 	case protocol.CodeBusy, protocol.CodeDeadline, protocol.CodeKeysPending: // these pass by themselves
