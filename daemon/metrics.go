@@ -11,6 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/lease"
 	"github.com/neonauthd/neonauthd/daemon/logout"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
@@ -52,7 +53,7 @@ func (p *page) lookups(c *serve.Counters, kept lease.State) {
 	for _, code := range serve.LookupCodes() {
 		p.Sample(name, float64(c.Unknown[code].Load()), "outcome", protocol.ERR.Name(), "reason", string(code))
 	}
-	for cause := resolve.Cause(1); cause < resolve.Causes; cause++ {
+	for cause := wording.Cause(1); cause < wording.Causes; cause++ {
 		p.Sample(name, float64(c.Caused[cause].Load()), "outcome", protocol.ERR.Name(), "reason", string(protocol.CodeUnavailable), "cause", cause.String())
 	}
 	p.Family(serve.LatencyName, histogram, fmt.Sprintf("Time from the parsed request to its reply. Answers from memory (hit) are sampled, one in %d; all others (miss) are timed, with their wait for the upstream.", serve.HitSample))

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -248,7 +248,7 @@ func TestNeonSessionsAreJudgedByTheUpstreamAndTokensLocally(t *testing.T) {
 		t.Errorf("%d calls of get-session, want 1", n)
 	}
 	totals := w.daemon.counters.Totals()
-	if caused := w.daemon.counters.Caused[resolve.NoProfile].Load(); caused != 2 || totals.Codes["unavailable"] != 2 || totals.Outcomes[protocol.ERR] != 3 {
+	if caused := w.daemon.counters.Caused[wording.NoProfile].Load(); caused != 2 || totals.Codes["unavailable"] != 2 || totals.Outcomes[protocol.ERR] != 3 {
 		t.Errorf("%d lookups without a profile, %v, %v", caused, totals.Codes, totals.Outcomes)
 	}
 	w.upstream.RevokeSession(session.SessionID)

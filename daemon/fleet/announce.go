@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/pause"
 )
 
 // reachTime is how long a change waits for the other hosts.
@@ -47,7 +49,7 @@ func (f *Fleet) Announce(ctx context.Context, m Mark) (Reach, error) {
 		places, err := f.announceOn(ctx, e.commands, []Mark{f.table.get(m.Name)}, true, nil)
 		if err != nil || !f.Connected() {
 			r.Blind = true
-			wait(ctx, lastLook)
+			pause.For(ctx, lastLook)
 			continue
 		}
 		reached, whole := f.await(ctx, e, places[0], epoch)

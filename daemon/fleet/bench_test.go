@@ -27,7 +27,7 @@ func BenchmarkAnnounce(b *testing.B) {
 				go func() {
 					for _, h := range hosts[1:] {
 						for h.table.get(name).Revoked == 0 && time.Since(began) < testTimeout {
-							pause()
+							breathe()
 						}
 					}
 					done <- time.Since(began)
@@ -53,8 +53,8 @@ func report(b *testing.B, what string, all []time.Duration) {
 	b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), what+"-p99-us")
 }
 
-// pause lets other goroutines run for a moment.
-func pause() {
+// breathe lets other goroutines run for a moment.
+func breathe() {
 	timer := time.NewTimer(20 * time.Microsecond)
 	<-timer.C
 }

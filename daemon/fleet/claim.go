@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/internal/pause"
 )
 
 // Bounds of a claim.
@@ -136,7 +137,7 @@ func (f *Fleet) Claim(ctx context.Context, ask Ask) Answer {
 			c.takesOver = true // the other host takes too long: this one fetches itself
 			continue
 		}
-		wait(ctx, min(again, left, pollEvery+mathrand.N(pollJitter)))
+		pause.For(ctx, min(again, left, pollEvery+mathrand.N(pollJitter)))
 		if ctx.Err() != nil {
 			answer.Decision, answer.After = Budget, pollEvery
 			f.claims.note(answer)

@@ -3,6 +3,8 @@ package fleet
 import (
 	"context"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/pause"
 )
 
 // setApplied notes that everything up to a place is in force on this host.
@@ -46,7 +48,7 @@ func (f *Fleet) confirm(ctx context.Context) {
 		at := f.state.applied
 		f.state.mu.Unlock()
 		if err := f.o.Journal.Settled(ctx); err != nil {
-			wait(ctx, firstPause)
+			pause.For(ctx, firstPause)
 			f.setAgain()
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/internal/pause"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -31,7 +32,7 @@ var errAnswer = errors.New("the engine answered a script in a way that it does n
 // most.
 func (s *session) exchange(ctx context.Context) error {
 	if gap := exchangeGap - s.o.Now().Sub(s.lastTried); gap > 0 && !s.lastTried.IsZero() {
-		wait(ctx, gap)
+		pause.For(ctx, gap)
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/valkey-io/valkey-go"
 
+	"github.com/neonauthd/neonauthd/internal/pause"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -43,7 +44,7 @@ var errNotTaken = errors.New("the journal could not take in what the fleet said"
 // sessions keeps a connection until ctx ends. A host that took no leave when it got these
 // settings, and ends at once, connects nevertheless, because it has to take leave.
 func (f *Fleet) sessions(ctx context.Context) {
-	pause := firstPause
+	again := firstPause
 	tried := sync.OnceFunc(func() { close(f.tried) })
 	defer tried()
 	for first := true; ctx.Err() == nil || first && f.continues && f.next.Load() == nil; first = false {
@@ -61,20 +62,10 @@ func (f *Fleet) sessions(ctx context.Context) {
 			f.o.Log.Warn("this host does not hear the fleet: revocations made on others are not in force here until it does; see that the engine of [fleet] can be reached", slog.Any("error", err), program.Every(10*time.Second))
 		}
 		if f.o.Now().Sub(began) > lastPause {
-			pause = firstPause
+			again = firstPause
 		}
-		wait(ctx, pause/2+rand.N(pause/2+1))
-		pause = min(2*pause, lastPause)
-	}
-}
-
-// wait returns after d, or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
+		pause.For(ctx, again/2+rand.N(again/2+1))
+		again = min(2*again, lastPause)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/serve"
 	"github.com/neonauthd/neonauthd/internal/program"
@@ -237,7 +238,7 @@ func (r *Receiver) announce(m revoke.Mark) {
 
 // cannotTell logs and returns that the token could not be judged for l's project.
 func (r *Receiver) cannotTell(l *resolve.Lookup, e *resolve.Ending, advice string) *serve.Refusal {
-	if e.Cause == resolve.ClockUnset {
+	if e.Cause == wording.ClockUnset {
 		r.complain(l, e.Outcome, "no logout token can be judged while this host's clock shows a time before this program was made, and its sender tries once: what it names goes on until its tokens end; set the clock")
 		return &serve.Refusal{Code: e.Code(), RetryAfter: e.RetryAfter, Advice: e.Cause.Text()}
 	}

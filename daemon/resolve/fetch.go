@@ -10,6 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/resolve/cachekey"
+	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -214,7 +215,7 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, claims *entry, e
 	default:
 		f.failure = unknown(protocol.CodeUnavailable, max(time.Second, e.RetryAfter))
 		if errors.Is(err, upstream.ErrNotSession) { // asking again will not help
-			f.failure = unavailable(NoProfile, 0)
+			f.failure = unavailable(wording.NoProfile, 0)
 		}
 		if e.Local {
 			f.unsent = unsentAs(priority)

@@ -2,9 +2,17 @@ package resolve
 
 import (
 	"context"
+	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/pause"
+)
+
+// The first and the longest pause between questions to an upstream that got no answer.
+const (
+	firstRetry   = 5 * time.Second
+	longestRetry = time.Minute
 )
 
 // rules returns the rules for the project's tokens; nil while their issuer is not known.
@@ -69,7 +77,7 @@ func (p *Project) findIssuer(ctx context.Context) error {
 // already, no fetch of keys would find the issuer soon. Then it watches whether tokens name
 // the rival of the issuer.
 func (p *Project) seekIssuer(ctx context.Context) {
-	retry(ctx, func() bool { return p.findIssuer(ctx) == nil })
+	pause.Retry(ctx, firstRetry, longestRetry, func() bool { return p.findIssuer(ctx) == nil })
 	p.watchIssuer(ctx)
 }
 

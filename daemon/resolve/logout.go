@@ -6,6 +6,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -23,7 +24,7 @@ type Ending struct {
 	// RetryAfter is when asking again may help; unknown only, 0 = not known.
 	RetryAfter time.Duration
 	// Cause is what is behind the code; unknown only.
-	Cause Cause
+	Cause wording.Cause
 	// Session is the session that has ended. It is empty if the token names no session;
 	// then all sessions of Subject have ended.
 	Session, Subject string

@@ -13,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve/cachekey"
 	"github.com/neonauthd/neonauthd/daemon/resolve/purge"
+	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -221,7 +222,7 @@ func (p *profile) over(of *Project, now time.Time) bool {
 func (s *profiles) resolve(ctx context.Context, l *Lookup, e *entry) Verdict {
 	key := l.profileKey(e)
 	if l.withoutProfile(e) {
-		return s.fallback(l, e, key, unavailable(NoProfile, 0))
+		return s.fallback(l, e, key, unavailable(wording.NoProfile, 0))
 	}
 	if !l.place.forUpstream() {
 		return s.fallback(l, e, key, Busy())

@@ -19,6 +19,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/resolve/linkage"
 	"github.com/neonauthd/neonauthd/daemon/transport"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/pause"
 )
 
 // Project is one configured upstream project at run time. A reload that changes only
@@ -220,7 +221,7 @@ func (p *Project) selfTest(ctx context.Context) {
 	if !p.NeedsServerKey() || !p.HasServerKey() || p.tested.Load() {
 		return
 	}
-	retry(ctx, func() bool {
+	pause.Retry(ctx, firstRetry, longestRetry, func() bool {
 		err := p.TestServerKey(ctx)
 		if err == nil {
 			p.tested.Store(true)

@@ -11,6 +11,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/pause"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -105,7 +106,7 @@ func (p *Project) watchIssuer(ctx context.Context) {
 	cooldown := time.Duration(p.config().JWKSCooldown)
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval, pauses.RandomizationFactor = cooldown, max(cooldown, longestRetry), 0
-	if next := p.nextLook.Load(); next != nil && !pause(ctx, clock.Left(*next, p.now())) { // of before a reload
+	if next := p.nextLook.Load(); next != nil && !pause.For(ctx, clock.Left(*next, p.now())) { // of before a reload
 		return
 	}
 	for p.rival.Load() != nil {
@@ -126,7 +127,7 @@ func (p *Project) watchIssuer(ctx context.Context) {
 		}
 		next := p.now().Add(wait)
 		p.nextLook.Store(&next)
-		if !pause(ctx, wait) {
+		if !pause.For(ctx, wait) {
 			return
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/resolve/cachekey"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
+	"github.com/neonauthd/neonauthd/internal/pause"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -121,7 +122,7 @@ func (sh *share) claim(ctx context.Context) (have *fleet.Answer, failure *Verdic
 			return &answer, nil
 		case fleet.Budget:
 			after := max(answer.After, leastPause)
-			if !sh.ask.Background && after <= most && pause(ctx, after) {
+			if !sh.ask.Background && after <= most && pause.For(ctx, after) {
 				most -= after
 				continue
 			}

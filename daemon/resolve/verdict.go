@@ -7,6 +7,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/cache"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
+	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -19,39 +20,12 @@ func sourceOf(set *keyring.Snapshot, otherwise Source, now time.Time) Source {
 	return SourceStale
 }
 
-// Cause tells people what is behind a code, where the code alone would mislead them. The zero
-// value tells nothing.
-type Cause uint8
-
-const (
-	// NotHeard says that the host has not heard its fleet for too long.
-	NotHeard Cause = iota + 1
-	// ClockUnset says that the host's clock was never set.
-	ClockUnset
-	// NoProfile says that there is no profile behind the token, whose claims may be good: it is
-	// a machine's, or a JWT of an upstream that answers only for session credentials.
-	NoProfile
-	// Causes is the number of causes, with the zero value, which is none.
-	Causes
-)
-
-// String returns the cause as the label of a metric; "" if there is none. The code of all
-// causes is unavailable.
-func (c Cause) String() string {
-	return [Causes]string{NotHeard: "not-heard", ClockUnset: "clock-unset", NoProfile: "no-profile"}[c]
-}
-
-// Text returns the cause as the text of a reply; "" if there is none.
-func (c Cause) Text() string {
-	return [Causes]string{NotHeard: protocol.TextUnheard, ClockUnset: protocol.TextClockUnset, NoProfile: protocol.TextNoProfile}[c]
-}
-
 // Verdict is the result of a lookup. The zero value is unknown.
 type Verdict struct {
 	protocol.Outcome
 	Level      Level
 	Source     Source
-	Cause      Cause         // what is behind the code; unknown only
+	Cause      wording.Cause // what is behind the code; unknown only
 	Abandoned  bool          // the caller left, so nobody gets the verdict; unknown only
 	Age        time.Duration // of the evidence; accepted only
 	TTL        time.Duration // how long the caller may reuse it; accepted only
@@ -100,13 +74,13 @@ func (v *Verdict) Expires() int64 {
 
 // Unheard returns the verdict that replaces an accepted one on a host that has not heard
 // its fleet for too long.
-func Unheard() Verdict { return unavailable(NotHeard, time.Second) }
+func Unheard() Verdict { return unavailable(wording.NotHeard, time.Second) }
 
 // untimely returns the verdict while the clock was never set; see Config.ClockFloor.
-func untimely() Verdict { return unavailable(ClockUnset, 0) }
+func untimely() Verdict { return unavailable(wording.ClockUnset, 0) }
 
 // unavailable returns the verdict of a lookup that has no answer for this cause.
-func unavailable(cause Cause, retryAfter time.Duration) Verdict {
+func unavailable(cause wording.Cause, retryAfter time.Duration) Verdict {
 	v := unknown(protocol.CodeUnavailable, retryAfter)
 	v.Cause = cause
 	return v

@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve/cachekey"
 	"github.com/neonauthd/neonauthd/daemon/resolve/purge"
+	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -218,7 +219,7 @@ func TestBeforeTheClockFloorNothingIsJudged(t *testing.T) {
 	late := k.resolver.Confirm(k.claims(p, token), remembered)
 	wantOutcome(t, "a reply that had to wait", late, protocol.Unknown(protocol.CodeUnavailable))
 	ended := k.resolver.Logout(t.Context(), k.claims(p, token))
-	for what, cause := range map[string]Cause{"a lookup": before.Cause, "a reply that had to wait": late.Cause, "a logout token": ended.Cause} {
+	for what, cause := range map[string]wording.Cause{"a lookup": before.Cause, "a reply that had to wait": late.Cause, "a logout token": ended.Cause} {
 		if cause.Text() != protocol.TextClockUnset {
 			t.Errorf("%s: text %q", what, cause.Text())
 		}

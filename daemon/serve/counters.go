@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -18,7 +19,7 @@ type Counters struct {
 	Unknown  Counts[protocol.Code]
 	// Caused counts unknown lookups whose cause is known, by cause, and Unknown the others. The
 	// code of all causes is unavailable.
-	Caused [resolve.Causes]atomic.Uint64
+	Caused [wording.Causes]atomic.Uint64
 	// Refused counts requests that were wrong, not allowed, or turned away at a limit. Admin
 	// verbs that failed are not among them.
 	Refused Counts[protocol.Code]

@@ -16,6 +16,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
 	"github.com/neonauthd/neonauthd/daemon/standin/serving"
 	"github.com/neonauthd/neonauthd/daemon/standin/stackauth"
+	"github.com/neonauthd/neonauthd/internal/pause"
 )
 
 // Defaults of [Fault.Size] and [Fault.Interval], and the piece that long answers are written in.
@@ -31,7 +32,7 @@ const (
 
 // disturb answers a request under a fault.
 func (s *Standin) disturb(w http.ResponseWriter, r *http.Request, e Endpoint, f Fault, genuine http.HandlerFunc) {
-	if !pause(r, f) {
+	if !late(r, f) {
 		s.abort(w, false)
 		return
 	}
@@ -62,9 +63,9 @@ func (s *Standin) disturb(w http.ResponseWriter, r *http.Request, e Endpoint, f 
 	}
 }
 
-// pause lets the fault's time pass; false means that the caller or the server is gone.
-func pause(r *http.Request, f Fault) bool {
-	if f.Latency > 0 && !rest(r, f.Latency) {
+// late lets the fault's time pass; false means that the caller or the server is gone.
+func late(r *http.Request, f Fault) bool {
+	if f.Latency > 0 && !pause.For(r.Context(), f.Latency) {
 		return false
 	}
 	if f.Until != nil {
@@ -80,17 +81,6 @@ func pause(r *http.Request, f Fault) bool {
 // extend gives the rest of an answer the server's full time again.
 func extend(w http.ResponseWriter) {
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(serving.WriteTimeout)) // fails without a connection, and is then not needed
-}
-
-func rest(r *http.Request, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
-		return false
-	}
 }
 
 // abort ends the connection without an answer: with a reset, or by closing it.
@@ -220,7 +210,7 @@ func drip(w http.ResponseWriter, r *http.Request, body []byte, interval time.Dur
 	control := http.NewResponseController(w)
 	for i := range body {
 		extend(w)
-		if _, err := w.Write(body[i : i+1]); err != nil || control.Flush() != nil || !rest(r, interval) {
+		if _, err := w.Write(body[i : i+1]); err != nil || control.Flush() != nil || !pause.For(r.Context(), interval) {
 			return
 		}
 	}

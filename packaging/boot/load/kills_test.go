@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/internal/pause"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -49,7 +50,7 @@ func TestKilledAgainAndAgainTheDaemonRefusesNobodyAndMistakesNothing(t *testing.
 	asking.Go(func() { l.run(ctx, 4, 4) })
 	for range kills {
 		d := m.start(t)
-		wait(t.Context(), rand.N(maxLife))
+		pause.For(t.Context(), rand.N(maxLife))
 		d.kill(t)
 	}
 	last := m.start(t)

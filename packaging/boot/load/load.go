@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/neonauthd/neonauthd/internal/pause"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -35,21 +36,11 @@ func (l *load) run(ctx context.Context, fresh, kept int) {
 			defer a.hangUp()
 			for ctx.Err() == nil {
 				a.ask(&l.questions[rand.IntN(len(l.questions))])
-				wait(ctx, l.pause)
+				pause.For(ctx, l.pause)
 			}
 		})
 	}
 	askers.Wait()
-}
-
-// wait returns after d, or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // asker asks one question at a time.
@@ -82,7 +73,7 @@ func (a *asker) ask(q *question) {
 		reply, ok := a.attempt(began, fmt.Sprintf("@%s %s %s\n", tag, protocol.VERIFY, q.token))
 		if !ok {
 			a.hangUp()
-			wait(context.Background(), again)
+			pause.For(context.Background(), again)
 			continue
 		}
 		t.answered(q.judge(reply, tag), reply, time.Since(began))

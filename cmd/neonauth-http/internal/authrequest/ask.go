@@ -8,6 +8,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/presence"
+	"github.com/neonauthd/neonauthd/internal/pause"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -97,15 +98,5 @@ func (a *asker) put(ctx context.Context, want *requirement, token string, opts .
 
 // wait pauses before the next attempt, and reports whether there is one.
 func (a *asker) wait(ctx context.Context, restartWait time.Duration) bool {
-	if away := a.daemon.Missed(); away >= restartWait {
-		return false
-	}
-	timer := time.NewTimer(retryPause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return a.daemon.Missed() < restartWait && pause.For(ctx, retryPause)
 }
