@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -74,10 +75,6 @@ func accepted(q *question, r *protocol.Reply) Answer {
 	if _, said := r.Fields.Get(protocol.FieldHeard); said {
 		a.Heard = f.seconds(protocol.FieldHeard)
 	}
-	// A lower level is no answer, unless the caller allowed it with
-	// FallbackClaims, which only Profile takes; a higher one would put a profile
-	// where claims are expected.
-	levelFits := (a.Level == LevelProfile) == (q.verb == protocol.PROFILE) || q.wishes.fallback()
 	switch {
 	case f.bad != "":
 		return Unknown{Err: garbled("field " + f.bad)}
@@ -87,7 +84,10 @@ func accepted(q *question, r *protocol.Reply) Answer {
 	// its place.
 	case !bytes.HasPrefix(a.JSON, []byte{'{'}) || !bytes.HasSuffix(a.JSON, []byte{'}'}):
 		return Unknown{Err: garbled("no JSON object")}
-	case !levelFits:
+	// A lower level is no answer, unless the caller allowed it with
+	// FallbackClaims, which only Profile takes; a higher one would put a profile
+	// where claims are expected.
+	case (a.Level == LevelProfile) != (q.verb == protocol.PROFILE) && !q.wishes.fallback():
 		return Unknown{Err: garbled("level was not asked for")}
 	case q.wishes.project() != "" && a.Project != q.wishes.project():
 		return Unknown{Err: garbled("project was not asked for")}
@@ -113,7 +113,7 @@ func (f *fieldReader) text(name string) string {
 	raw, ok := f.fields.Get(name)
 	s, err := protocol.Value(raw)
 	if !ok || err != nil {
-		f.fail(name)
+		f.bad = cmp.Or(f.bad, name)
 	}
 	return s
 }
@@ -124,8 +124,7 @@ func (f *fieldReader) number(name string) int64 {
 	const most = 1 << 33 // seconds: as a point in time the year 2242, as a duration 272 years
 	n, err := protocol.Int(raw)
 	if !ok || err != nil || n < 0 || n > most {
-		f.fail(name)
-		return 0
+		f.bad = cmp.Or(f.bad, name)
 	}
 	return n
 }
@@ -140,15 +139,9 @@ func (f *fieldReader) word(name string, words ...string) uint8 {
 	raw, _ := f.fields.Get(name)
 	at := slices.Index(words, string(raw)) + 1
 	if at == 0 {
-		f.fail(name)
+		f.bad = cmp.Or(f.bad, name)
 	}
 	return uint8(at)
-}
-
-func (f *fieldReader) fail(name string) {
-	if f.bad == "" {
-		f.bad = name
-	}
 }
 
 // replyError turns an ERR reply to a question about the project into an error.
