@@ -88,6 +88,7 @@ func newAccessKey(dir *statedir.Dir, lost bool, log *slog.Logger) accesslog.Key 
 	})
 	if err != nil {
 		log.Warn("access log: its key could not be saved, and the hash of a user changes with each start; make the state directory writable", "error", err)
+		dir.GiveUp(accessKeyName) // the next start tries again
 		return key
 	}
 	saveAccessSum(dir, key, log)
@@ -99,5 +100,6 @@ func accessSumOf(key accesslog.Key) []byte { return []byte(`"` + key.Subject(acc
 func saveAccessSum(dir *statedir.Dir, key accesslog.Key, log *slog.Logger) {
 	if err := dir.Save(accessSum(), accessSumOf(key)); err != nil {
 		log.Warn("access log: what proves its key could not be saved, and damage to the key would not be noticed; make the state directory writable", "error", err)
+		dir.GiveUp(accessSum().Name) // the next start tries again
 	}
 }

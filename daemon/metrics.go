@@ -115,7 +115,7 @@ func (p *page) revocations(r *revoke.List) {
 }
 
 func (p *page) stateDir(d *statedir.Dir) {
-	p.Single("neonauthd_state_writable", gauge, "0 if files of the state directory cannot be written, or could not at the last attempt; systemctl status says why.", truth(d.Unwritten() == nil))
+	p.Single("neonauthd_state_writable", gauge, "0 if files of the state directory cannot be replaced, or could not at the last attempt; systemctl status says why.", truth(d.Unwritten() == nil))
 	const faults = "neonauthd_state_faults"
 	p.Family(faults, gauge, "1 if such a file of the state directory was damaged at the start or since; the log says what it means.")
 	found := d.Faults()

@@ -3,9 +3,11 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -149,6 +151,25 @@ func TestARemovedProjectIsUnknownAndARestoredOneWorks(t *testing.T) {
 	}
 	if running := len(w.daemon.running); running != 2*3 {
 		t.Errorf("%d projects and rings of keys run, want 3 of each", running)
+	}
+}
+
+// TestAKeySetOfARemovedProjectIsNotMissing: nobody writes its file any more.
+func TestAKeySetOfARemovedProjectIsNotMissing(t *testing.T) {
+	w := newLiveDaemon(t, nil)
+	full := func(io.Writer) error { return syscall.ENOSPC }
+	for _, project := range []string{"neon", "main"} {
+		if err := w.daemon.stateDir.Replace("keys-"+project+".json", full); err == nil {
+			t.Fatal("was written")
+		}
+		w.rewrite(fmt.Sprintf("name = %q", project), `name = "renamed"`)
+		if reply := w.dialAdmin().Ask("RELOAD"); reply != "OK" {
+			t.Fatal(reply)
+		}
+		if err := w.daemon.stateDir.Unwritten(); err != nil {
+			t.Errorf("%s is gone: %v", project, err)
+		}
+		w.rewrite(`name = "renamed"`, fmt.Sprintf("name = %q", project))
 	}
 }
 

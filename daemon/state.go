@@ -213,6 +213,11 @@ func (d *Daemon) reloadAlone() (err error) {
 			p.TellUnreadable(cfg.Dir)
 		}
 	}
+	for _, p := range old.terms.Projects.List {
+		if st.named(p.Name()) == nil {
+			p.Keys().GiveUp()
+		}
+	}
 	d.tellOfStrays()
 	return nil
 }

@@ -33,7 +33,8 @@ type savedIssuer struct {
 	Issuer string `json:"issuer"`
 }
 
-// Save replaces the saved issuer.
+// Save replaces the saved issuer. The caller logs an error, because nobody tries again
+// before the next start.
 func (f IssuerFile) Save(issuer string) error {
 	if f.dir == nil {
 		return nil
@@ -42,7 +43,11 @@ func (f IssuerFile) Save(issuer string) error {
 	if err != nil {
 		return err
 	}
-	return f.dir.Save(f.proved(), text)
+	if err := f.dir.Save(f.proved(), text); err != nil {
+		f.dir.GiveUp(f.name)
+		return err
+	}
+	return nil
 }
 
 // proved returns the file's description. A text without a checksum, as earlier versions

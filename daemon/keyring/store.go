@@ -75,6 +75,13 @@ func (s Store) save(k *Snapshot) error {
 	return err
 }
 
+// GiveUp says that the ring's set is not saved any more, because its project is gone: a
+// failed attempt to save it is not counted as something that is missing on disk.
+func (r *Ring) GiveUp() {
+	s := r.config().Store
+	s.dir.GiveUp(s.file)
+}
+
 // holds reports whether the saved set is k, perhaps with the times of an earlier
 // confirmation, or nothing is saved.
 func (s Store) holds(k *Snapshot) bool {

@@ -60,6 +60,7 @@ func isID(text string) bool {
 func saveID(dir *statedir.Dir, id string, log *slog.Logger) {
 	if err := dir.Save(proved(), []byte(`"`+id+`"`)); err != nil {
 		log.Warn("the host's id cannot be saved: after a restart the fleet takes this host for another one", "error", err)
+		dir.GiveUp(idFile) // the next start tries again
 	}
 }
 

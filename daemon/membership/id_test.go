@@ -12,6 +12,23 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/statedir"
 )
 
+// TestAnIDThatCannotBeSavedIsLoggedOnce, and is nothing that a repaired directory lacks: only
+// the next start saves one.
+func TestAnIDThatCannotBeSavedIsLoggedOnce(t *testing.T) {
+	dir, err := statedir.Open(filepath.Join(t.TempDir(), "state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = dir.Close() }()
+	if err := os.Mkdir(filepath.Join(dir.Path(), idFile), 0o700); err != nil { // no file can take its place
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	if id := hostID(dir, slog.New(slog.NewTextHandler(&log, nil))); !isID(id) || !strings.Contains(log.String(), "cannot be saved") || dir.Unwritten() != nil {
+		t.Errorf("id %q, unwritten %v, log %s", id, dir.Unwritten(), &log)
+	}
+}
+
 // TestADamagedIDIsNoID: with one other digit it would be the id of another host, and the
 // fleet would miss this one without a word.
 func TestADamagedIDIsNoID(t *testing.T) {

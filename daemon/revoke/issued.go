@@ -100,7 +100,7 @@ func (l *List) Keep(ctx context.Context) {
 		}
 		err := errors.Join(l.renew(), l.saveNews())
 		if err != nil && !failed {
-			l.log.Warn("what was learnt of tokens is not saved, will be tried again: after a restart with a wrong clock a revocation would cover less; mend the state directory", "error", err)
+			l.log.Warn("the journal of revocations cannot be written, will be tried again: after a restart with a wrong clock a revocation would cover less; mend the state directory", "error", err)
 		}
 		failed = err != nil
 		if ctx.Err() != nil {
@@ -120,11 +120,12 @@ func (l *List) Sweep() {
 }
 
 // saveNews saves what Note has learnt and changes that could not be saved earlier, if
-// the journal does not have them yet.
+// the journal does not have them yet. It also writes a journal that could not be written
+// at the start or that somebody has removed, because nothing else may do so for days.
 func (l *List) saveNews() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if known := l.known(); len(known.since(&l.learnt)) == 0 && !l.unsaved.Load() {
+	if known := l.known(); len(known.since(&l.learnt)) == 0 && !l.unsaved.Load() && l.journal.sound() {
 		return nil
 	}
 	return l.save()

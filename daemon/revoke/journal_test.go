@@ -215,6 +215,21 @@ func TestWhatCannotBeSavedIsInForceAndSavedWhenRepeated(t *testing.T) {
 	}
 }
 
+// TestAJournalThatCouldNotBeWrittenAtTheStartIsWrittenLater, although nothing is revoked and
+// no token is seen.
+func TestAJournalThatCouldNotBeWrittenAtTheStartIsWrittenLater(t *testing.T) {
+	s := newShelf(t)
+	mend := s.block()
+	r := s.open()
+	if err := r.saveNews(); !errors.Is(err, ErrNotSaved) {
+		t.Errorf("with a broken directory: %v", err)
+	}
+	mend()
+	if err := r.saveNews(); err != nil || !r.journal.sound() {
+		t.Errorf("with a repaired directory: %v", err)
+	}
+}
+
 func TestTheJournalIsWrittenAnewWhenMostOfItIsHistory(t *testing.T) {
 	s := newShelf(t)
 	r := s.open()

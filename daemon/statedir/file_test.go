@@ -74,6 +74,8 @@ func TestWhatCouldNotBeWrittenIsToldUntilItIs(t *testing.T) {
 		{"full again", func() error { return d.Replace("keys", full) }, syscall.ENOSPC},
 		{"the file is removed", func() error { return d.Remove("keys") }, nil},
 		{"full for a file that is not there", func() error { return d.Replace("keys", full) }, syscall.ENOSPC},
+		{"which is given up", func() error { d.GiveUp("keys"); return nil }, nil},
+		{"full once more", func() error { return d.Replace("keys", full) }, syscall.ENOSPC},
 		{"which is removed all the same", func() error { return d.Remove("keys") }, nil},
 	} {
 		_ = step.do()
