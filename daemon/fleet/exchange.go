@@ -18,10 +18,10 @@ const (
 	pageCount = 250
 	batch     = 64
 	logLength = 10_000
-	// maxBroken is how many values that do not open an exchange leaves in the hash of marks.
+	// MaxBroken is how many values that do not open an exchange leaves in the hash of marks.
 	// They are of a host with another key, or junk. There is room for all that such a host
-	// can have in force.
-	maxBroken = 1 << 17
+	// can have: two values for each mark, and as many marks past as in force.
+	MaxBroken = 400_000
 )
 
 // errAnswer says that the engine's answer is none that our scripts return.
@@ -110,10 +110,10 @@ func (s *session) scan(ctx context.Context) (from, to cursor, old []string, err 
 					old = append(old, page[i], sha1Hex(page[i+1]))
 				}
 			case fate == unreadable:
-				if unopened++; unopened > maxBroken {
+				if unopened++; unopened > MaxBroken {
 					junk = append(junk, page[i], sha1Hex(page[i+1]))
 				} else if len(page[i]) == fieldBytes {
-					s.broken[page[i]] = sha1Hex(page[i+1])
+					s.broken[page[i]] = sha1Sum(page[i+1])
 				}
 			}
 		}
@@ -133,7 +133,7 @@ func (s *session) dropJunk(ctx context.Context, junk []string) error {
 	if len(junk) == 0 {
 		return nil
 	}
-	s.o.Log.Warn("more values under the fleet's names do not open than can be left there, so they are removed: somebody else writes to the engine; see who has its password", slog.Int("kept", maxBroken), program.Every(time.Minute))
+	s.o.Log.Warn("more values under the fleet's names do not open than can be left there, so they are removed: hosts have other keys, or somebody else writes to the engine; see that all hosts have the same keys, and who has its password", slog.Int("kept", MaxBroken), program.Every(time.Minute))
 	_, err := s.run(ctx, s.scripts.drop, []string{s.keys.marks}, junk)
 	return err
 }

@@ -345,11 +345,11 @@ func TestValuesThatDoNotOpenAreBounded(t *testing.T) {
 	high := strings.Repeat("9", revokedOrder) + "x" // above all that the fleet writes, by its order in clear
 	s.must("HSET", marksKey, own, high)
 	s.must("EVAL", `for i = 1, tonumber(ARGV[1]) do redis.call('HSET', KEYS[1], string.format('r:%022d', i), ARGV[2]) end`,
-		"1", marksKey, fmt.Sprint(maxBroken+5000), high)
+		"1", marksKey, fmt.Sprint(MaxBroken+5000), high)
 	s.must("SET", lastKey, "1-1 abc") // has the host exchange everything
 	e2e.Until(t, "there are no more than a host remembers", func() bool {
 		n, err := s.do("HLEN", marksKey).AsInt64()
-		return err == nil && n <= maxBroken+1
+		return err == nil && n <= MaxBroken+1
 	})
 	e2e.Until(t, "the engine has the mark of the host again", func() bool {
 		value, _ := s.do("HGET", marksKey, own).ToString()

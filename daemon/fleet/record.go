@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -41,8 +42,8 @@ func orderRevoked(m Mark) string {
 
 func orderUndone(m Mark) string { return digits(uint64(m.Undone)) + digits(uint64(m.Until)) }
 
-// announcement returns what the script takes for one mark. broken gives the sums
-// of values that do not open, by their fields.
+// announcement returns what the script takes for one mark. broken has the sha1Sum of
+// values that do not open, by their fields.
 func (r *records) announcement(m Mark, broken map[string]string) []string {
 	name := r.ring.markName(0, m.Name)
 	args := []string{name, r.seal(place{"entry", r.keys.log, name}, m), "", "", "", "", "", ""}
@@ -50,12 +51,12 @@ func (r *records) announcement(m Mark, broken map[string]string) []string {
 		field := revokedField + name
 		one := m
 		one.Undone = 0
-		args[2], args[3], args[4] = orderRevoked(m), r.seal(place{"mark", r.keys.marks, field}, one), broken[field]
+		args[2], args[3], args[4] = orderRevoked(m), r.seal(place{"mark", r.keys.marks, field}, one), hex.EncodeToString([]byte(broken[field]))
 	}
 	if m.Undone > 0 {
 		field := undoneField + name
 		one := Mark{Name: m.Name, Undone: m.Undone, Until: m.Until}
-		args[5], args[6], args[7] = orderUndone(m), r.seal(place{"mark", r.keys.marks, field}, one), broken[field]
+		args[5], args[6], args[7] = orderUndone(m), r.seal(place{"mark", r.keys.marks, field}, one), hex.EncodeToString([]byte(broken[field]))
 	}
 	return args
 }

@@ -42,9 +42,12 @@ func loadScripts() scripts {
 
 // sha1Hex is what redis.sha1hex gives. It serves to name and compare texts; no
 // secret and no decision depends on it.
-func sha1Hex(text string) string {
+func sha1Hex(text string) string { return hex.EncodeToString([]byte(sha1Sum(text))) }
+
+// sha1Sum is sha1Hex as 20 bytes.
+func sha1Sum(text string) string {
 	sum := sha1.Sum([]byte(text))
-	return hex.EncodeToString(sum[:])
+	return string(sum[:])
 }
 
 // caller is a connection, or a client that has connections.

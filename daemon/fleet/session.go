@@ -77,7 +77,7 @@ type session struct {
 	line   valkey.DedicatedClient
 
 	cursor    cursor
-	broken    map[string]string // sums of values that do not open, by field; at most maxBroken
+	broken    map[string]string // sha1Sum of values that do not open, by field; at most MaxBroken, about 40 MB
 	exchanged time.Time         // when the last exchange was complete
 	breaks    int               // of the chain, since the others had the same marks
 	agreed    bool              // the others had the same marks once since the connection or the chain broke

@@ -338,3 +338,10 @@ func TestASightOfARevokedSessionIsToldToTheFleet(t *testing.T) {
 		t.Error("it is told as a change, and ends nothing anew")
 	}
 }
+
+// TestAnExchangeLeavesAllThatAHostWithAnotherKeyCanHave: two values for each mark, in force and past.
+func TestAnExchangeLeavesAllThatAHostWithAnotherKeyCanHave(t *testing.T) {
+	if most := 2 * (revoke.Max + revoke.MaxPast); fleet.MaxBroken < most {
+		t.Errorf("an exchange leaves %d values, and a host can have %d", fleet.MaxBroken, most)
+	}
+}
