@@ -85,10 +85,10 @@ func (f *Fleet) write(ctx context.Context, e *engine, w words) {
 	_ = c.Do(ctx, c.B().Hset().Key(f.keys.hosts).FieldValue().FieldValue(id, f.peers.sealWords(id, w)).Build()).Error()
 }
 
-// end tells the others that this host accepts nothing any more, once that is so: clients
-// may use answers that they keep after the daemon has ended. If the host goes on with new
-// settings, it tells them from when on it refuses by these: it may not be able to connect
-// with them.
+// end tells the others that this host has left: the daemon ends, or it goes on outside the
+// fleet. That is told when no client can use an answer any more that it keeps from before. If
+// the host goes on with new settings, end tells from when on it refuses by these: it may not
+// be able to connect with them.
 func (f *Fleet) end(e *engine) {
 	next := f.next.Load()
 	if next == nil {
@@ -110,6 +110,10 @@ func (f *Fleet) end(e *engine) {
 	}
 	f.write(ctx, e, w)
 }
+
+// mustTakeLeave reports whether this host, when it leaves, has to tell the others, even if it never
+// connected with these settings: with the former ones it took no leave, and no later ones follow.
+func (f *Fleet) mustTakeLeave() bool { return f.continues && f.next.Load() == nil }
 
 const (
 	// settledTime is how long a host that ends waits for answers that clients keep; their

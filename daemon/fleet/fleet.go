@@ -155,7 +155,8 @@ const awaitTried = time.Second
 // Await returns when this host may begin to accept, or when ctx ends. With RefuseAfter that
 // is when it has heard the fleet for the first time. Otherwise it is when the others know
 // of it and what they revoked before is in force here; after a second, or after the first
-// attempt to connect has failed, it has to accept without.
+// attempt to connect has failed, it has to accept without. Only a start waits: a host that
+// joins by a reload accepts meanwhile.
 func (f *Fleet) Await(ctx context.Context) {
 	ready := f.first
 	if f.o.RefuseAfter == 0 {

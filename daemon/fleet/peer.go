@@ -176,8 +176,9 @@ func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
 		before = max(before, one.words.Time)
 	}
 	older := w.Time <= before && (!same || one.older)
-	if known && same && w.Number <= one.words.Number || older && (w.Left || !same && clock.Awake(one.at, now) < 2*heardWithin) {
-		return true // replayed
+	repeated := known && same && w.Number <= one.words.Number || older && !same && clock.Awake(one.at, now) < 2*heardWithin
+	if wouldEnd := older && w.Left; repeated || wouldEnd {
+		return true
 	}
 	if older {
 		w.Refuse = 0

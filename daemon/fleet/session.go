@@ -41,13 +41,13 @@ var errChain = errors.New("the log is not the one that was read before: it was t
 // errNotTaken says that the journal could not take in what was heard.
 var errNotTaken = errors.New("the journal could not take in what the fleet said")
 
-// sessions keeps a connection until ctx ends. A host that took no leave when it got these
-// settings, and ends at once, connects nevertheless, because it has to take leave.
+// sessions keeps a connection until ctx ends. It tries to connect once also after that, if
+// this host has to take leave.
 func (f *Fleet) sessions(ctx context.Context) {
 	again := firstPause
 	tried := sync.OnceFunc(func() { close(f.tried) })
 	defer tried()
-	for first := true; ctx.Err() == nil || first && f.continues && f.next.Load() == nil; first = false {
+	for first := true; ctx.Err() == nil || first && f.mustTakeLeave(); first = false {
 		began := f.o.Now()
 		err := f.session(ctx, tried)
 		tried()

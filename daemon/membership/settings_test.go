@@ -67,3 +67,16 @@ func TestAStopRightAfterNewSettingsIsALeave(t *testing.T) {
 	hosts[1].stop()
 	e2e.Until(t, "the other host knows that it has left", func() bool { return hosts[0].Fleet().Stats().Hosts == 1 })
 }
+
+// TestAHostThatCouldNotTakeLeaveCanStill: it joins again with settings that connect, and leaves.
+func TestAHostThatCouldNotTakeLeaveCanStill(t *testing.T) {
+	hosts, engine := newFleet(t, 2)
+	a, b := hosts[0], hosts[1]
+	b.join("unix://" + e2e.NewFolder(t).Path("nowhere"))
+	b.plan(nil)
+	e2e.Until(t, "the host is missed", func() bool { return a.Fleet().Stats().Silent == 1 })
+	b.join(engine.URL)
+	e2e.Until(t, "the host is heard", func() bool { return b.Fleet().Connected() && a.Fleet().Stats().Silent == 0 })
+	b.plan(nil)
+	e2e.Until(t, "the other host knows that it has left", func() bool { return a.Fleet().Stats().Hosts == 1 })
+}

@@ -174,7 +174,7 @@ func undone(verb protocol.Verb, text string) string {
 	case verb == protocol.LOGOUT && text == protocol.TextClockUnset:
 		return "nothing was ended, and the sender tries once: end the session with neonauthctl revoke; " + Unavailable(text)
 	case text == protocol.TextStopping:
-		return "nothing is left to do: a second after the daemon has stopped, no client uses what it has kept"
+		return "on this host nothing is left to do: a second after the daemon has stopped, no client uses what it has kept; if it is in a fleet, repeat the command on another host, which tells how many know of it"
 	case text != protocol.TextNotSaved:
 		return Unknown(protocol.CodeUnavailable)
 	case verb == protocol.UNREVOKE:
