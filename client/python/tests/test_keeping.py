@@ -23,6 +23,7 @@ from unittest.mock import ANY, patch
 from neonauthd import Accepted, Answer, AsyncClient, Client, Rejected, _process
 
 from .fake import ACCEPTED, GRANTED, FakeDaemon
+from .interruptions import held_elsewhere
 
 PATIENCE = 10.0
 FORKS = 4
@@ -292,7 +293,7 @@ class Processes(WithWatch):
     def test_a_locked_memory_does_not_lock_the_child(self) -> None:
         for name, fork in self.forks().items():
             client = self.kept(self.client())
-            with self.subTest(name), client._keeper.get().memory.lock:
+            with self.subTest(name), held_elsewhere(client._keeper.get().memory.lock):
                 self.in_child(fork, lambda c=client: isinstance(c.verify("a.b.c"), Accepted))  # type: ignore[misc]
 
     def test_a_child_that_ends_its_client_leaves_the_parent_alone(self) -> None:
@@ -309,9 +310,7 @@ class ProcessesWithOneId(Processes):
 
     def setUp(self) -> None:
         super().setUp()
-        same = patch("os.getpid", return_value=os.getpid())
-        same.start()
-        self.addCleanup(same.stop)
+        self.enterContext(patch("os.getpid", return_value=os.getpid()))
 
 
 class ProcessesWithoutAClearedPage(Processes):

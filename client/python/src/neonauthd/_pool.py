@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from concurrent.futures import Future
+from contextlib import suppress
 from math import inf
 from time import monotonic
 
@@ -20,6 +20,9 @@ from ._question import Question
 # anyway, because each one needs a thread.
 MAX_PLACES = 1 << 16
 
+# Where a place is put back in the stack.
+BOTTOM, TOP = 0, MAX_PLACES
+
 
 class Pool:
     """Lends each connection to one call at a time. Safe for threads.
@@ -28,14 +31,17 @@ class Pool:
     it back when it ends. A place holds an idle connection or None; then the call opens a
     connection. The places form a stack: the connection that was used last serves next,
     and those below it close when they have been idle for IDLE_TIME.
+
+    There is no lock. The handler of a signal may use the client between any two steps of
+    the call that it interrupts, and would wait for the lock of that call for ever. Each
+    single operation on a list, a deque, a dict or a set is atomic.
     """
 
     def __init__(self, path: str, limit: int) -> None:
         self._dialer = Dialer(path)
         self._places: list[Conn | None] = [None] * min(limit, MAX_PLACES)  # the free ones
         self._conns: set[Conn] = set()  # all connections
-        self._waiting: deque[Future[Conn | None]] = deque()  # calls without a place; the one that has waited longest first
-        self._lock = threading.Lock()  # for _places and _waiting
+        self._waiting: deque[Waiter] = deque()  # calls without a place; the one that has waited longest first
         self._closed = False
 
     def ask(self, question: Question, end: float) -> bytes:
@@ -62,37 +68,60 @@ class Pool:
 
     def _take(self, end: float) -> Conn | None:
         """Takes the uppermost place. If there is none, waits for one, first come first served."""
-        with self._lock:
-            if self._places:
-                return self._places.pop()
-            waiter: Future[Conn | None] = Future()
-            self._waiting.append(waiter)
         try:
-            return waiter.result(end - monotonic())
-        except BaseException:  # TimeoutError, or one such as KeyboardInterrupt
-            if not waiter.cancel():  # a place was given just now
-                self._give(waiter.result())
-            raise
+            if not self._waiting:
+                return self._places.pop()
+        except IndexError:
+            pass
+        waiter, came = Waiter(), False
+        try:
+            self._waiting.append(waiter)
+            self._hand_on()  # a place may have become free before this call was in the queue
+            came = waiter.came.acquire(timeout=max(end - monotonic(), 0))
+        finally:  # also if an exception such as KeyboardInterrupt ends the wait
+            if not came:
+                self._leave(waiter)
+        if not came:
+            raise TimeoutError
+        return waiter.settle(())[0]
+
+    def _leave(self, waiter: Waiter) -> None:
+        """Ends the wait of a call that has no time left."""
+        for place in waiter.settle(()):  # one was given just now
+            self._give(place)
+        with suppress(ValueError):
+            self._waiting.remove(waiter)
 
     def _give(self, conn: Conn | None) -> None:
         """Gives a place back, with its connection if that can serve again."""
-        if conn is None or not (conn.spent or self._closed):
-            self._hand_on(conn)
-            return
+        place = None
         try:
-            self._end(conn)
+            if conn is not None and (conn.spent or self._closed):
+                self._end(conn)
+            else:
+                place = conn
         finally:  # also if an exception such as KeyboardInterrupt comes while the connection closes
-            self._hand_on(None)
+            self._places.insert(BOTTOM if place is None else TOP, place)
+            if self._waiting:  # looked at only now: a call may have begun to wait before the place was free
+                self._hand_on()
 
-    def _hand_on(self, place: Conn | None) -> None:
-        """Gives a place to the call that has waited longest, or else to the next one."""
-        with self._lock:
-            while self._waiting:
+    def _hand_on(self) -> None:
+        """Gives the free places to the calls that have waited longest."""
+        while self._waiting:
+            try:
+                offer = (self._places.pop(),)
+            except IndexError:
+                return
+            waiter = None
+            try:
                 waiter = self._waiting.popleft()
-                if waiter.set_running_or_notify_cancel():  # else its time is over
-                    waiter.set_result(place)
-                    return
-            self._places.insert(0 if place is None else len(self._places), place)
+            except IndexError:
+                pass  # the last one has left
+            finally:  # also if an exception such as KeyboardInterrupt comes now
+                if waiter is not None and waiter.settle(offer) is offer:
+                    waiter.came.release()
+                else:
+                    self._places.insert(BOTTOM if offer[0] is None else TOP, offer[0])
 
     def _dial(self, end: float) -> Conn:
         conn = Conn(self._dialer.dial(end, lambda: self._closed), end)
@@ -117,11 +146,14 @@ class Pool:
 
     def drop_idle(self, since: float) -> None:
         """Closes the connections that became idle at that time or earlier."""
-        with self._lock:
-            for at, conn in enumerate(self._places):
-                if conn is not None and conn.since <= since:
-                    self._places[at] = None
-                    self._end(conn)
+        for conn in list(self._places):
+            if conn is not None and conn.since <= since:
+                try:
+                    self._places.remove(conn)
+                except ValueError:
+                    continue  # a call has taken it meanwhile
+                conn.spent = True
+                self._give(conn)
 
     def close(self) -> None:
         self._closed = True
@@ -137,11 +169,28 @@ class Pool:
         self.abandon()
 
 
+class Waiter:
+    """A call that waits for a place. It gets one or it leaves, whichever comes first."""
+
+    __slots__ = ("came", "_outcome")
+
+    def __init__(self) -> None:
+        self.came = threading.Lock()  # its release says that there is a place
+        self.came.acquire()
+        self._outcome: dict[int, tuple[Conn | None, ...]] = {}
+
+    def settle(self, outcome: tuple[Conn | None, ...]) -> tuple[Conn | None, ...]:
+        """Gives it a place or, with (), lets it leave. Returns the outcome: that of the first call. Safe for threads."""
+        return self._outcome.setdefault(0, outcome)
+
+
 class Sweeper:
     """Sweeps the pools, in one thread for all of them, while they have connections."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # The handler of a signal may connect while the code that it interrupts holds the
+        # lock. Then a second thread may start, which ends like the first one.
+        self._lock = threading.RLock()
         self._pools: weakref.WeakSet[Pool] = weakref.WeakSet()
         self._running = False
 
