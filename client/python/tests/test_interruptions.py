@@ -14,9 +14,16 @@ from typing import Any
 from unittest.mock import Mock, patch
 
 from neonauthd._conn import Conn
+from neonauthd._dial import Dialer
+from neonauthd._keeper import Keeper
+from neonauthd._memory import LEASE, NEVER
 from neonauthd._pool import Pool, Sweeper, Waiter
+from neonauthd._question import Question
+from neonauthd._reply import Grant
+from neonauthd._watch import Watch
 
 from .interruptions import in_time, interrupted
+from .test_memory import RUN, START, entry, kept, key, leased
 
 
 def interrupt() -> None:
@@ -108,6 +115,55 @@ class TestPools(unittest.TestCase):
                 pool._leave(waiter)  # at the end of its time
                 self.assertEqual(pool._places, [conn])
                 self.assertFalse(pool._waiting)
+
+
+class TestMemories(unittest.TestCase):
+    def test_a_handler_may_use_or_close_the_client_between_any_two_steps(self) -> None:
+        question, other = Question("VERIFY", "a.b.c"), entry(100, "1")
+        answer, grant = other.at(START), Grant(RUN, 0, frozenset("1"))
+        uses: list[Callable[[Keeper], object]] = [
+            lambda keeper: keeper.learn(question, answer, grant, START),
+            lambda keeper: keeper.recall(question),
+            Keeper.close,
+        ]
+        for use in uses:
+            for handler in uses:
+                for step in count():
+                    keeper = Keeper("/nowhere", 8)
+                    memory = keeper.memory = leased(4)
+                    memory.clock = lambda: (LEASE // 2, LEASE // 2)  # a SEEN is due
+                    memory._old[question.key()] = other
+                    keeper._watch = Watch(Dialer("/nowhere"), memory)
+                    more = []
+                    in_time(lambda: more.append(interrupted(lambda: use(keeper), lambda: handler(keeper), step)))
+                    if not more[0]:
+                        break
+                    if Keeper.close in (use, handler):
+                        self.assertIsNone(memory.recall(question.key(), START, -1))
+                self.assertGreater(step, 20)
+
+    def test_what_is_kept_after_the_end_of_a_watch_does_not_outlive_the_next_beginning(self) -> None:
+        """The handler of a signal may end the watch just before an answer is kept."""
+        memory = leased(4)
+        memory.end()
+        memory._put(key(0), entry())
+        memory.begin(RUN, 5)
+        self.assertEqual(kept(memory, 1), [])
+
+    def test_a_handler_that_opens_a_watch_while_one_is_opened_leaves_one(self) -> None:
+        keeper = Keeper("/nowhere", 8)
+        watches: list[Watch] = []
+
+        def start(run: Any) -> bool:
+            watches.append(run.__self__)
+            if len(watches) == 1:
+                keeper._open_watch()
+            return True
+
+        with patch("neonauthd._keeper.start", start):
+            in_time(keeper._open_watch)
+        self.assertEqual([watch for watch in watches if not watch._over], [keeper._watch])
+        self.assertEqual([watch.until for watch in watches], [NEVER, NEVER])
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ class Keeper:
             if not entry.is_aging(now):  # another lookup was first
                 return False
             self.refreshes = {one: lost for one, lost in self.refreshes.items() if lost > now[0]}
-            if len(self.refreshes) == MAX_REFRESHES:
+            if len(self.refreshes) >= MAX_REFRESHES:  # more after the handler of a signal
                 entry.refresh = now[0] + REFRESH_PAUSE * SECOND
                 return False
             entry.refresh = NEVER
@@ -102,6 +102,8 @@ class Keeper:
                 return
             watch = Watch(self._dialer, self.memory)
             if start(watch.run):
+                if self._watch is not None and self._watch.until == NEVER:  # the handler of a signal has just opened one
+                    self._watch.quit(0)
                 self._watch = watch
 
     def refused(self) -> None:

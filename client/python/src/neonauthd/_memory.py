@@ -96,7 +96,10 @@ class Entry:
 class Memory:
     """Keeps accepted answers while a watch reports which of them have ended.
 
-    Every change needs the lock. recall needs none, because with a lock that many threads
+    Every change needs the lock. The handler of a signal may come to the lock again while
+    the code that it interrupts holds it, and may change what that code has just read.
+    Then an answer may be kept that the end of the watch should have dropped: it is
+    dropped before the next lease. recall needs no lock, because with a lock that many threads
     want, each lookup would wait for a turn of its thread. It reads the lease before the
     entry: while a lease holds, nothing that ended before it was granted can be found.
 
@@ -106,7 +109,7 @@ class Memory:
     """
 
     def __init__(self, most: int) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.clock: Callable[[], Instant] = clock
         self.most = most  # places of a generation
         self._hits = count()  # its next number is the number of all answers given, and of all calls of take_hits
@@ -128,7 +131,7 @@ class Memory:
         """Returns how many answers were given since the last call. Needs the lock."""
         hits = next(self._hits)  # counts this call too
         before, self._told = self._told, hits + 1
-        return hits - before
+        return max(hits - before, 0)  # a signal's handler may just have told more
 
     def recall(self, key: Key, now: Instant, max_age: int) -> Entry | None:
         """Returns the entry that answers the question; None: there is none. Needs no lock."""
@@ -208,7 +211,8 @@ class Memory:
         return self.owed and now[0] - self._asked[0] > LEASE
 
     def begin(self, run: str, rev: int) -> None:
-        """Notes that the daemon has granted a watch, at this revision."""
+        """Notes that the daemon has granted a watch, at this revision. What was kept before it is gone."""
+        self._clear()
         self.up, self._run, self.rev, self._floor = True, run, rev, rev
 
     def grant(self, rev: int, lease: int) -> bool:
