@@ -160,6 +160,8 @@ func (w *timed) toldOfKeys() string {
 	switch {
 	case err != nil:
 		return answer + ", the watch ends"
+	case strings.HasPrefix(line, "OK forget=* "):
+		return answer + ", told to forget everything"
 	case strings.HasPrefix(line, "OK forget="):
 		return answer + ", told to forget"
 	}

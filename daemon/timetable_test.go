@@ -236,10 +236,10 @@ func pauses() []row {
 	}
 }
 
-// watches are the rows of a client that keeps answers. Leases go by the monotonic clock of the host,
-// in the client and in the daemon, which stands still in a sleep and follows no step: so the watch
-// goes on, and a revocation returns when the watch has seen it. A restart ends the watch, and nothing
-// of the former run is kept.
+// watches are the rows of a client that keeps answers. In the daemon leases go by the monotonic clock of
+// the host, which stands still in a sleep and follows no step (the client's own end by the clock that says
+// more): so the watch goes on, and a revocation returns when the watch has seen it. A restart tells the watch to forget
+// everything and ends it, and nothing of the former run is kept.
 func watches() []row {
 	const goesOn, over = ", SEEN granted, REVOKE waits for SEEN", ", the watch ends, WATCH of another run, REVOKE waits for SEEN"
 	return []row{
@@ -258,8 +258,8 @@ func watches() []row {
 			cells{
 				ahead10s: "OK cache", ahead25h: "NO unknown-key, told to forget +keys",
 				back1h: "OK cache", back1hLater: "NO unknown-key, told to forget +keys",
-				asleep8h: "NO unknown-key, told to forget +keys", restarted: "NO unknown-key, the watch ends +keys",
-				restarted31dAhead: "NO unknown-key, the watch ends +keys", restarted1hBehind: "NO unknown-key, the watch ends +keys",
+				asleep8h: "NO unknown-key, told to forget +keys", restarted: "NO unknown-key, told to forget everything +keys",
+				restarted31dAhead: "NO unknown-key, told to forget everything +keys", restarted1hBehind: "NO unknown-key, told to forget everything +keys",
 			},
 		},
 	}
