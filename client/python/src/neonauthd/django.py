@@ -240,13 +240,26 @@ def _is_asynchronous(view: Any) -> bool:
     """Whether the caller of the view expects a coroutine."""
     if iscoroutinefunction(view):
         return True
-    # method_decorator passes the method of one view, for each request, in a partial. The
-    # method dispatch of an asynchronous view is no coroutine function and returns a coroutine.
-    method = view.func if isinstance(view, functools.partial) else view
-    owner = getattr(method, "__self__", None)
-    if isinstance(owner, ViewClass):
+    # The method dispatch of an asynchronous view is no coroutine function and returns a coroutine.
+    owner = _owner_of(view)
+    if owner is not None:
         methods = (getattr(owner, name, None) for name in owner.http_method_names if name != "options")  # as Django decides it
         return any(map(iscoroutinefunction, methods))
     # It also passes a function of its own, once and never to be called: for an
     # asynchronous view too, whose client may be an AsyncClient.
     return getattr(view, "__module__", "") == "django.utils.decorators"
+
+
+def _owner_of(view: Any) -> ViewClass | None:
+    """Returns the class-based view whose method this is.
+
+    method_decorator passes the method of one view, for each request, in a partial. The
+    guard gets what other decorators in its list have made of that.
+    """
+    while view is not None:
+        method = view.func if isinstance(view, functools.partial) else view
+        owner = getattr(method, "__self__", None)
+        if isinstance(owner, ViewClass):
+            return owner
+        view = getattr(view, "__wrapped__", None)
+    return None

@@ -17,6 +17,7 @@ from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views import View
+from django.views.decorators.csrf import csrf_exempt
 
 if not settings.configured:
     settings.configure(
@@ -277,8 +278,9 @@ class DjangoMiddlewareOverASGI(Cases):
         fill(sync_fake)
         for fake in (async_fake, sync_fake):
             protect = guard(client=cast(Any, fake), on_unknown=silent)
-            decorated = type("Decorated", (Account,), {})
-            views = [protect(served(Account)), served(method_decorator(protect, name="dispatch")(decorated))]
+            lists = (protect, [protect, csrf_exempt], [csrf_exempt, protect], [protect, csrf_exempt, csrf_exempt])
+            classes = [method_decorator(cast(Any, one), name="dispatch")(type("Decorated", (Account,), {})) for one in lists]
+            views = [protect(served(Account)), *map(served, classes)]
             for view in views:
                 for token, status in (("ada", 200), (None, 401), ("old", 401), ("outage", 503)):
                     with override_settings(ROOT_URLCONF=(path("view", view),), MIDDLEWARE=[]):
