@@ -23,7 +23,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack, cast
 
 from flask import Blueprint, Flask, Request, Response, current_app, has_request_context, make_response, request, request_started
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 from . import _guard, wsgi
 from ._answer import Accepted, Answer
@@ -170,7 +170,11 @@ class Guard:
             raise RuntimeError("neonauthd: there is no request: write before_request(guard.check), without a call")
         response = self._response()
         if response is not None:
-            raise HTTPException(response=response)
+            # With a code, the application's handlers could replace the refusal. With this
+            # setting they get it in any case, and need to know what it is.
+            trapped = current_app.config["TRAP_HTTP_EXCEPTIONS"]
+            kind = default_exceptions.get(response.status_code, HTTPException) if trapped else HTTPException
+            raise kind(response=response)
 
     def _response(self) -> Response | None:
         """Returns the response to the current request; None: it may go through."""

@@ -132,6 +132,23 @@ class FlaskViews(Cases):
                 self.assertEqual(response.headers["access-control-allow-origin"], "*")
                 self.assertEqual((response.text == "in", response.headers.get("cache-control") == "no-store"), (status == 200, status != 200))
 
+    def test_a_handler_gets_the_refusal_of_a_check_where_http_exceptions_are_trapped(self) -> None:
+        for kind in (HTTPException, Exception, 401):
+            app = Flask(__name__)
+            app.config["TRAP_HTTP_EXCEPTIONS"] = True
+            app.before_request(Guard(client=self.fake).check)
+            codes: list[int | None] = []
+
+            def handle(error: HTTPException, codes: list[int | None] = codes) -> Any:
+                codes.append(error.code)
+                return error.get_response()
+
+            app.register_error_handler(cast(Any, kind), handle)
+            with self.subTest(kind):
+                response = app.test_client().get("/account")
+                self.assertEqual((response.status_code, codes), (401, [401]))
+                self.assertIn("WWW-Authenticate", response.headers)
+
     def test_a_route_that_leads_past_its_guard_lets_nobody_in(self) -> None:
         app = Flask(__name__)
         app.testing = True
