@@ -16,7 +16,7 @@ from neonauthd._async_conn import AsyncConn
 from neonauthd._conn import Conn
 from neonauthd._dial import Dialer
 from neonauthd._errors import GarbledError
-from neonauthd._memory import Memory
+from neonauthd._memory import SECOND, Memory
 from neonauthd._pool import Pool, Sweeper
 from neonauthd._question import Question
 from neonauthd._watch import Watch
@@ -216,6 +216,16 @@ class TestWatches(WithPair):
         watch = Watch(Slow("/nowhere"), memory)
         watch.run()
         self.assertEqual(self.daemons.recv(100), b"")
+
+    def test_a_watch_that_has_ended_can_still_ask_for_a_pause(self) -> None:
+        """A daemon may refuse to let answers be kept just after the watch was lost."""
+        memory = Memory(1)
+        memory.clock = lambda: (0, 0)
+        watch = Watch(Dialer("/nowhere"), memory)
+        watch.run()
+        for pause, until in ((0, 1), (60, 60)):
+            watch.quit(pause)
+            self.assertEqual(watch.until, until * SECOND)
 
 
 class TestErrors(unittest.TestCase):

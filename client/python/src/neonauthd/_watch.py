@@ -135,6 +135,8 @@ class Watch:
     def quit(self, pause: int) -> None:
         """Ends the watch. No other one is opened for so many seconds. Needs the lock."""
         self._pause = pause
+        if self.until < NEVER:  # it has ended already
+            self.until = max(self.until, self._memory.clock()[0] + pause * SECOND)
         hits = self._memory.take_hits()
         seen = f"{self._seen(hits)}\n" if hits else ""
         self._end(f"{seen}QUIT\n" if self._memory.up else "")
