@@ -64,7 +64,7 @@ func questionTraps() []trap {
 // gateTraps are about requests that nginx does not ask about.
 func gateTraps() []trap {
 	return []trap{
-		{"in a hole too", hole, hole + "\n proxy_set_header X-Mine 1;", "site.conf:26: not set here"},
+		{"in a hole too", hole, hole + "\n proxy_set_header X-Mine 1;", "site.conf:27: not set here"},
 		{"refusal made a success", "error_page 401 = @neonauth_login;", "error_page 401 =200 /login.html;", "error_page =200"},
 		{"failure made a success", "error_page 500 = @neonauth_unknown;", "error_page 500 503 =204 @x;", "error_page =204"},
 		{"any of them", "underscores_in_headers off;", "satisfy any;", "satisfy any"},
