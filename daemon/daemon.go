@@ -254,8 +254,9 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 		serving.Go(func() { d.server.Serve(accepting, l.Admin, true) })
 	}
 	failed := make(chan error, 1) // of serving metrics
-	health := d.startMonitoring(ctx, life, l, failed)
-	d.opts.Notify(program.Ready + "\nSTATUS=" + d.status())
+	status := d.status()          // one reading: the observer tells what differs from what is told here
+	health := d.startMonitoring(ctx, life, l, failed, status)
+	d.opts.Notify(program.Ready + "\nSTATUS=" + status)
 	d.logStart(l)
 	<-ctx.Done()
 	d.leases.Drain() // before the sockets are free for the next run

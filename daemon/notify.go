@@ -161,8 +161,9 @@ func (o *observer) check() {
 
 // startMonitoring starts what serves the operator besides the lookups. The watchdog and
 // the status end with ctx, because a draining daemon takes no questions. Metrics are
-// served until life ends; the error of serving them is sent to failed.
-func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed chan<- error) *health {
+// served until life ends; the error of serving them is sent to failed. status is what the
+// service manager is told at the start.
+func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed chan<- error, status string) *health {
 	h := &health{daemon: d, exposed: sockets.OnNetwork(l.Metrics)}
 	if l.Ordinary != nil {
 		h.self = &selfCheck{daemon: d, addr: l.Ordinary.Addr()}
@@ -173,7 +174,7 @@ func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed
 	if l.Metrics != nil {
 		d.group.Go(func() { failed <- h.serve(life, l.Metrics) })
 	}
-	o := &observer{daemon: d, told: d.status()}
+	o := &observer{daemon: d, told: status}
 	o.unset.look(d.clockUnset(), d.opts.Now(), d.opts.Logger) // at once: a start without a clock is where this happens
 	d.group.Go(func() { o.run(ctx) })
 	blindAfter := func() time.Duration { return time.Duration(d.state.Load().config.Fleet.BlindAfter) }
