@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -54,6 +55,8 @@ type Process struct {
 	Ended          chan struct{} // closed when the process is gone
 	Err            error         // of the process; valid once Ended is closed
 	Rough          bool          // the test expects that it ends with an error
+
+	latest atomic.Pointer[string] // the latest state that was awaited
 }
 
 // Start starts a command that is stopped at the end of the test. Then it
@@ -140,12 +143,22 @@ func (p *Process) Await(t testing.TB, prefix string) string {
 	return state
 }
 
+// AwaitStatus returns when the process has told this status, also if that was in the latest state
+// that was awaited.
+func (p *Process) AwaitStatus(t testing.TB, status string) {
+	t.Helper()
+	if latest := p.latest.Load(); latest == nil || !strings.HasSuffix(*latest, status) {
+		p.Await(t, status)
+	}
+}
+
 // State is Await for other goroutines than the test's own.
 func (p *Process) State(prefix string) (string, error) {
 	timeout := time.After(Timeout)
 	for {
 		select {
 		case state := <-p.States:
+			p.latest.Store(&state)
 			if strings.HasPrefix(state, prefix) {
 				return state, nil
 			}
