@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -26,6 +27,24 @@ func TestLongSocketPathIsRefusedWithTheReason(t *testing.T) {
 	u, ok := c.Verify(t.Context(), "a.b.c").(client.Unknown)
 	if !ok || !errors.Is(u.Err, client.ErrUnreachable) || !strings.Contains(u.Err.Error(), "107") {
 		t.Errorf("got %v", u)
+	}
+}
+
+// TestEachErrorOfDialingStaysAnError, also one that does not come from the kernel and wraps nothing:
+// without an error there would have to be a connection.
+func TestEachErrorOfDialingStaysAnError(t *testing.T) {
+	for _, err := range []error{
+		context.DeadlineExceeded,
+		&net.OpError{Op: "dial", Net: "unix", Err: context.Canceled},
+		&net.OpError{Op: "dial", Net: "unix", Err: os.ErrNotExist},
+		&net.OpError{Op: "dial", Net: "unix", Err: os.ErrPermission},
+	} {
+		if cause := errors.Unwrap(err); !errors.Is(client.Hint(err), cmp.Or(cause, err)) {
+			t.Errorf("%v became %v", err, client.Hint(err))
+		}
+	}
+	if err := client.Hint(nil); err != nil {
+		t.Errorf("no error became %v", err)
 	}
 }
 

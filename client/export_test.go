@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// Hint adds to an error of dialing what to check.
+func Hint(err error) error { return hint(err) }
+
 // Clocks are the clocks of a client under test. They change only by Move.
 type Clocks struct {
 	mu  sync.Mutex
