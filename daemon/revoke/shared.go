@@ -226,10 +226,10 @@ func (l *List) Shared() iter.Seq[Shared] {
 }
 
 // Join adds what other hosts have told. When Join returns, it is in force and
-// saved. What a start could not read
-// is left out: no host of this version tells that. changed are the marks that came into force, cover more, or were taken
-// back. ErrFull says that there was not enough room: the marks that had room are in
-// force. After an error that wraps ErrNotSaved, all are in force.
+// saved. A mark whose line a start could not read is left out; no host of this version
+// tells such a mark. changed are the marks that came into force, cover more, or were
+// taken back. ErrFull says that there was not enough room: the marks that had room are
+// in force. After an error that wraps ErrNotSaved, all are in force.
 func (l *List) Join(told []Shared) (changed []Mark, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
