@@ -9,11 +9,11 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// For waits for d and returns true, or returns false as soon as ctx ends. A d of zero or less
-// is no wait; For then returns true also if ctx has ended.
+// For waits for d and returns true, or returns false as soon as ctx ends, or if it has ended
+// already. A d of zero or less is no wait.
 func For(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
-		return true
+		return ctx.Err() == nil
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -17,6 +17,8 @@ func TestAPauseEndsWithItsTimeOrItsContext(t *testing.T) {
 		"its context":        {time.Minute, time.Second, time.Second, false},
 		"no time":            {0, time.Minute, 0, true},
 		"a time in the past": {-time.Second, time.Minute, 0, true},
+		"an end before it":   {time.Second, 0, 0, false},
+		"no time, too late":  {0, 0, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/internal/pause"
 )
 
 // maxBatch is how many questions are asked in one write.
@@ -23,7 +24,7 @@ func (s *soak) ask(ctx context.Context) {
 		caller, err := e2e.Dial(s.host.folder.Socket())
 		if err != nil {
 			s.lost(run, "connect", err)
-			rest(ctx, 20*time.Millisecond)
+			pause.For(ctx, 20*time.Millisecond)
 			continue
 		}
 		for batches := 0; err == nil && ctx.Err() == nil && batches < 500; batches++ {

@@ -20,6 +20,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
+	"github.com/neonauthd/neonauthd/internal/pause"
 )
 
 // floodOf is the environment variable with the number of tokens.
@@ -196,7 +197,7 @@ func (f *flood) size() (s size) {
 	last := -1
 	for begun := time.Now(); last != s.descriptors && time.Since(begun) < e2e.Timeout; {
 		last = s.descriptors
-		rest(f.t.Context(), 300*time.Millisecond)
+		pause.For(f.t.Context(), 300*time.Millisecond)
 		open, err := os.ReadDir(filepath.Join(process, "fd"))
 		if err != nil {
 			f.t.Fatal(err)

@@ -1,7 +1,6 @@
 package soak_test
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -136,16 +135,4 @@ func (h *host) step(by time.Duration) {
 	done := h.model.offset.change(by)
 	binary.NativeEndian.PutUint64(h.clock, uint64(by))
 	done()
-}
-
-// rest waits, and returns false if ctx has ended.
-func rest(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

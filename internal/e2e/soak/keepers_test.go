@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/pause"
 )
 
 // keepers is how many goroutines ask through a client that keeps answers.
@@ -42,12 +43,12 @@ func (s *soak) keep(ctx context.Context) {
 		a := &answer{line: line, came: time.Now(), run: s.model.run.Load()}
 		if line == "" {
 			s.counts.add("client unreached", 1)
-			rest(ctx, 10*time.Millisecond)
+			pause.For(ctx, 10*time.Millisecond)
 		} else {
 			s.heard("client", q, a)
 		}
 		if n%32 == 0 {
-			rest(ctx, time.Millisecond)
+			pause.For(ctx, time.Millisecond)
 		}
 	}
 }

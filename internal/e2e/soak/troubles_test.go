@@ -10,6 +10,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
+	"github.com/neonauthd/neonauthd/internal/pause"
 )
 
 // trouble is something that happens again and again. The pauses are between
@@ -36,7 +37,7 @@ func (s *soak) troubles() []trouble {
 
 // endure makes one trouble happen until ctx ends.
 func (s *soak) endure(ctx context.Context, t trouble) {
-	for rest(ctx, t.least+rnd.N(t.most-t.least)) {
+	for pause.For(ctx, t.least+rnd.N(t.most-t.least)) {
 		if err := t.happen(ctx); err != nil {
 			s.found(&wrong{"trouble", err.Error()}, nil, nil)
 		}
@@ -96,7 +97,7 @@ func (s *soak) disturb(ctx context.Context) error {
 	}
 	u.Inject(e, f)
 	s.happened("upstream disturbed: "+string(f.Kind), u.name+" "+string(e))
-	rest(ctx, time.Duration(200+rnd.IntN(2500))*time.Millisecond)
+	pause.For(ctx, time.Duration(200+rnd.IntN(2500))*time.Millisecond)
 	u.Clear(e)
 	if e != standin.Me {
 		u.keysBad.change(false)()
@@ -125,7 +126,7 @@ func (s *soak) deleteUser(ctx context.Context) error {
 	u.DeleteUser(one.id)
 	done()
 	s.happened("user deleted", u.name+" "+one.id)
-	rest(ctx, time.Duration(rnd.IntN(4000))*time.Millisecond)
+	pause.For(ctx, time.Duration(rnd.IntN(4000))*time.Millisecond)
 	done = one.there.change(true)
 	u.add(one)
 	done()
@@ -249,7 +250,7 @@ func (s *soak) restart(ctx context.Context) error {
 		return err
 	}
 	s.happened(name, "")
-	rest(ctx, time.Duration(rnd.IntN(300))*time.Millisecond)
+	pause.For(ctx, time.Duration(rnd.IntN(300))*time.Millisecond)
 	return s.host.start()
 }
 
@@ -259,7 +260,7 @@ func (s *soak) stepClock(ctx context.Context) error {
 	by := steps[rnd.IntN(len(steps))]
 	s.host.step(by)
 	s.happened("clock stepped", by.String())
-	rest(ctx, time.Duration(300+rnd.IntN(2700))*time.Millisecond)
+	pause.For(ctx, time.Duration(300+rnd.IntN(2700))*time.Millisecond)
 	s.host.step(0)
 	s.happened("clock right again", by.String())
 	return nil

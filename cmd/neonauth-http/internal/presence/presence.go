@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/client"
+	"github.com/neonauthd/neonauthd/internal/pause"
 )
 
 const (
@@ -130,30 +131,20 @@ func (d *Daemon) Watch(ctx context.Context, patience func() time.Duration, odd f
 		case !Answers(err):
 			odd(err)
 		}
-		if !pause(ctx, awayInterval, nil) {
+		if !pause.For(ctx, awayInterval) {
 			return
 		}
 		if d.Away() {
 			continue
 		}
 		bear = patience()
-		if !pause(ctx, interval-awayInterval, d.doubt) {
+		select {
+		case <-time.After(interval - awayInterval):
+		case <-d.doubt:
+		case <-ctx.Done():
 			return
 		}
 	}
-}
-
-// pause waits for a while, or until there is a doubt. It returns false when ctx ends.
-func pause(ctx context.Context, span time.Duration, doubt <-chan struct{}) bool {
-	timer := time.NewTimer(span)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-	case <-doubt:
-	}
-	return true
 }
 
 // Answers reports whether a call with that error got an answer of a daemon, even if the
