@@ -2,6 +2,7 @@ package lease
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 
 	"github.com/neonauthd/neonauthd/protocol"
@@ -68,6 +69,9 @@ func (w *Watch) read(c Conn) error {
 		if err != nil {
 			return err
 		}
+		// A REVOKE waits for the lines of all clients and for no answer to them, so the
+		// lines that have come are read first.
+		runtime.Gosched()
 	}
 }
 
