@@ -6,8 +6,8 @@
 -- must let nothing but 204 through: a script that fails sets nothing at all.
 
 local socket = "unix@/run/neonauth-http/http.sock"
--- Milliseconds for one attempt. HAProxy makes up to four: 10 seconds in all, and neonauth-http takes 5 at most. A second
--- attempt joins the work of the first one in the daemon, so a slow profile is not asked for twice.
+-- Milliseconds for one attempt. HAProxy makes up to four attempts, which is 10 seconds; neonauth-http takes 5 at most. In the
+-- daemon a second attempt joins the lookup of the first one, so a slow profile is not fetched twice.
 local timeout = 2500
 
 local identity = {
@@ -15,7 +15,8 @@ local identity = {
     "x-auth-level", "x-auth-age", "x-auth-claims",
 }
 
--- Where a token may be. Add the header that your configuration of neonauth-http, or token-from in a question, names.
+-- The headers that may have a token. If your configuration of neonauth-http or token-from in a question names another one, add
+-- it here.
 local carriers = { "authorization", "cookie", "x-stack-access-token", "x-hexclave-access-token", "x-stack-auth" }
 
 local function first(headers, name)
@@ -33,15 +34,15 @@ core.register_action("neonauth", { "http-req" }, function(txn, query)
             headers[name] = values
         end
     end
-    -- Decides nothing: it comes back encoded, for the address of the login page.
+    -- For the address of the login page only: neonauth-http returns it encoded.
     headers["x-neonauth-uri"] = { txn.sf:pathq() }
-    -- Decides nothing: visitors take turns at what is scarce.
+    -- Only for sharing limited resources among visitors.
     headers["x-neonauth-visitor"] = { txn.sf:src() }
     local answer = core.httpclient():get{
         url = "http://neonauth/haproxy?" .. query, dst = socket, timeout = timeout, headers = headers,
     }
     local status = answer and answer.status or 0
-    -- A team's API key has no user (allow=team).
+    -- A team's API key has a team and no user (allow=team).
     if status == 204 and first(answer.headers, "x-auth-user-id") .. first(answer.headers, "x-auth-team-id") ~= "" then
         for _, name in ipairs(identity) do txn.http:req_set_header(name, first(answer.headers, name)) end
     elseif status == 400 or status == 401 or status == 403 or status == 500 then

@@ -34,9 +34,9 @@ func TestNginxAnswersEveryKindOfVisitor(t *testing.T) {
 		{name: "browser with an expired one", path: "/x", lines: []string{bad, browser}, status: 302, location: "/login?return=%2Fx"},
 		{name: "no way to another site", path: "//evil.example/x", lines: []string{browser}, status: 400},
 		{name: "nor with a backslash", path: `/\evil.example/x`, lines: []string{browser}, status: 400},
-		{name: "hole", path: "/login", status: 200},
-		{name: "hole with a query", path: "/login?return=/x", status: 200},
-		{name: "beside the hole", path: "/login/", status: 401, challenge: true, body: `{"error":"unauthorized"}` + "\n"},
+		{name: "open path", path: "/login", status: 200},
+		{name: "open path with a query", path: "/login?return=/x", status: 200},
+		{name: "beside the open path", path: "/login/", status: 401, challenge: true, body: `{"error":"unauthorized"}` + "\n"},
 		{name: "more is asked", path: "/account/x", lines: []string{good}, status: 200},
 		{name: "more than one has", path: "/account/x", lines: []string{unverified}, status: 403, body: `{"error":"forbidden"}` + "\n"},
 		{name: "the question is no page", path: "/_neonauth", lines: []string{good}, status: 404},
@@ -139,7 +139,7 @@ func TestNginxHolesAreExact(t *testing.T) {
 			t.Errorf("%s: %s", path, g.Status)
 		}
 	}
-	// A path that nginx takes for the hole reaches the application as this path
+	// A path that nginx takes for the open path reaches the application as this path
 	// and no other.
 	for _, path := range []string{"//login", "/./login", "/x/../login", "/%6cogin", "/account/..%2flogin", "/account/%2e%2e/login"} {
 		g := n.get(t, path)

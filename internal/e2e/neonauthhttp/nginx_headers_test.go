@@ -79,7 +79,7 @@ func TestNginxLetsNoVisitorNameItself(t *testing.T) {
 			continue
 		}
 		if got := identityOnly(g.seen(t).Header); len(got) != 0 {
-			t.Errorf("hole with %q: %v", spoof, got)
+			t.Errorf("open path with %q: %v", spoof, got)
 		}
 	}
 	// Many proxies drop a header that Connection lists. Our headers must stay.

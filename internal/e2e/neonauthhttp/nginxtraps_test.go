@@ -5,7 +5,7 @@ type trap struct{ name, old, changed, want string }
 
 const (
 	stricter = `location ~* "^/account([^a-z0-9_-]|$)" {`
-	hole     = "    location = /login {\n        auth_request off;\n        proxy_pass http://app/login;"
+	openOne  = "    location = /login {\n        auth_request off;\n        proxy_pass http://app/login;"
 )
 
 // headerTraps are about the headers that reach the application.
@@ -64,16 +64,16 @@ func questionTraps() []trap {
 // gateTraps are about requests that nginx does not ask about.
 func gateTraps() []trap {
 	return []trap{
-		{"in a hole too", hole, hole + "\n proxy_set_header X-Mine 1;", "site.conf:27: not set here"},
+		{"in an open location too", openOne, openOne + "\n proxy_set_header X-Mine 1;", "site.conf:27: not set here"},
 		{"refusal made a success", "error_page 401 = @neonauth_login;", "error_page 401 =200 /login.html;", "error_page =200"},
 		{"failure made a success", "error_page 500 = @neonauth_unknown;", "error_page 500 503 =204 @x;", "error_page =204"},
 		{"any of them", "underscores_in_headers off;", "satisfy any;", "satisfy any"},
 		{"gate at a location", "auth_request /_neonauth;\n", "", "auth_request in a location only"},
-		{"the document of a resource from elsewhere", "    proxy_read_timeout 10s;\n    proxy_pass http://neonauth;", "    proxy_pass http://app;", "a hole that is not exact"},
-		{"the document of a resource and more", "location ^~ /.well-known/oauth-protected-resource {", "location ^~ /.well-known/ {", "a hole that is not exact"},
-		{"a question of the visitor's", "    proxy_read_timeout 10s;\n    proxy_pass http://neonauth;", "    proxy_pass http://neonauth/nginx;", "a hole that is not exact"},
-		{"wide hole", "location = /login {", "location /login {", "a hole that is not exact"},
-		{"hole with the visitor's spelling", "proxy_pass http://app/login;", "proxy_pass http://app;", "passes the visitor's own spelling on"},
+		{"the document of a resource from elsewhere", "    proxy_read_timeout 10s;\n    proxy_pass http://neonauth;", "    proxy_pass http://app;", "an open location that is not exact"},
+		{"the document of a resource and more", "location ^~ /.well-known/oauth-protected-resource {", "location ^~ /.well-known/ {", "an open location that is not exact"},
+		{"a question of the visitor's", "    proxy_read_timeout 10s;\n    proxy_pass http://neonauth;", "    proxy_pass http://neonauth/nginx;", "an open location that is not exact"},
+		{"wide open location", "location = /login {", "location /login {", "an open location that is not exact"},
+		{"open location with the visitor's spelling", "proxy_pass http://app/login;", "proxy_pass http://app;", "passes the visitor's own spelling on"},
 		{"answer before the gate", "    location / {\n", "    location = /x {\n return 200 hello;\n }\n location / {\n", "return answers before"},
 		{"second server", "server {\n    listen 8080;", "server {\n listen 8081;\n location / { proxy_pass http://app; }\n}\nserver {\n    listen 8080;", "hands requests to 127.0.0.1:3000 without asking"},
 		{"second server by address", "server {\n    listen 8080;", "server {\n listen 8081;\n location /x/ { proxy_pass http://localhost:3000/y; }\n}\nserver {\n    listen 8080;", "hands requests to 127.0.0.1:3000 without asking"},
@@ -86,11 +86,11 @@ func gateTraps() []trap {
 		{"a page with its own status", "error_page 401 = @neonauth_login;", "error_page 401 = @page; location @page { auth_request off; root /srv; }", "has the status of this location"},
 		{"a page that says yes", "error_page 403 = @neonauth_denied;", "error_page 403 = @page; location @page { auth_request off; return 200 no; }", "has the status of this location"},
 		{"a page of the visitor's choice", "error_page 403 = @neonauth_denied;", "error_page 403 $arg_page;", "which a visitor may choose"},
-		{"a hole by error page", "        if ($neonauth_preflight) {\n            return 418;\n        }", "        return 418;", "not for preflights of CORS alone"},
-		{"a hole by method", "if ($neonauth_preflight) {", "if ($request_method = OPTIONS) {", "not for preflights of CORS alone"},
-		{"a hole by header", "if ($neonauth_preflight) {", "if ($http_user_agent) {", "not for preflights of CORS alone"},
-		{"a hole by who knows what", "if ($neonauth_preflight) {", "if ($geoip_country) {", "not for preflights of CORS alone"},
-		{"a hole below a location", "        proxy_pass http://app;\n    }\n    error_page 418", "        location /api/open/ { auth_request off; proxy_pass http://app; }\n        proxy_pass http://app;\n    }\n    error_page 418", "a hole that is not exact"},
+		{"opened by error page", "        if ($neonauth_preflight) {\n            return 418;\n        }", "        return 418;", "not for preflights of CORS alone"},
+		{"opened by method", "if ($neonauth_preflight) {", "if ($request_method = OPTIONS) {", "not for preflights of CORS alone"},
+		{"opened by header", "if ($neonauth_preflight) {", "if ($http_user_agent) {", "not for preflights of CORS alone"},
+		{"opened by who knows what", "if ($neonauth_preflight) {", "if ($geoip_country) {", "not for preflights of CORS alone"},
+		{"opened below a location", "        proxy_pass http://app;\n    }\n    error_page 418", "        location /api/open/ { auth_request off; proxy_pass http://app; }\n        proxy_pass http://app;\n    }\n    error_page 418", "an open location that is not exact"},
 		{"the same folder", "server {\n    listen 8080;", "server {\n listen 81;\n root /srv/site;\n}\nserver {\n    listen 8080;\n    location /files/ {\n root /srv/site/;\n }", "hands requests to the folder /srv/site without asking"},
 		{"gateway interface", "    location / {\n", "    location /php/ {\n fastcgi_pass 127.0.0.1:9000;\n }\n location / {\n", "X-Auth-User-Id, X-Auth-Email"},
 	}

@@ -127,7 +127,7 @@ func tryRecipe(t *testing.T, f *front) {
 		{name: "API with an expired one", path: "/x", lines: []string{bad}, status: 401, body: `{"error":"unauthorized"}`},
 		{name: "two tokens", path: "/x", lines: []string{good, "X-Stack-Access-Token: " + w.token(claim("x", 1))}, status: 400},
 		{name: "browser without token", path: "/x", lines: []string{browser}, status: 302, location: "/login?return=%2Fx"},
-		{name: "hole", path: "/login?return=/x", status: 200},
+		{name: "open path", path: "/login?return=/x", status: 200},
 		{name: "more is asked", path: "/account/x", lines: []string{good}, status: 200},
 		{name: "more than one has", path: "/account/x", lines: []string{bearing(w.long(t, 100<<10))}, status: 403},
 		{name: "another way there", path: "/x/../account/x", lines: []string{good}, status: 400},

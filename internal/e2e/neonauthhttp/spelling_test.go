@@ -241,7 +241,7 @@ func TestNoSpellingEvadesALocationsRequirement(t *testing.T) {
 	})
 }
 
-// Visitors without a token reach only the holes, whatever the spelling of the path.
+// Visitors without a token reach only the open paths, whatever the spelling of the path.
 func TestNoSpellingOpensAHole(t *testing.T) {
 	t.Parallel()
 	eachFront(t, func(t *testing.T, f *front) {

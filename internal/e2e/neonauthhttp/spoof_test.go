@@ -41,7 +41,7 @@ func TestNoForeignIdentityHeaderReachesTheApplication(t *testing.T) {
 			// Where nginx does not ask neonauth-http, it removes only the headers of a list.
 			if g := f.get(t, "/login", name+": mallory"); g.StatusCode == http.StatusOK && (f.Process.Name() != "nginx" || slices.Contains(nginxRemoves(t, "identity"), name)) {
 				if id := identityOnly(g.seen(t).Header); len(id) != 0 {
-					t.Errorf("hole with %s: %v", name, id)
+					t.Errorf("open path with %s: %v", name, id)
 				}
 			}
 		}

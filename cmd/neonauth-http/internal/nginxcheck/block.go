@@ -10,16 +10,16 @@ func (l *linter) block(d *directive) {
 	if l.document(d) {
 		return
 	}
-	hole := d.auth() == ""
+	open := d.auth() == ""
 	if off := d.find("auth_request"); len(off) > 0 && off[0].is("auth_request", "off") && d.name == "location" &&
 		!d.is("location", "=") && (len(d.args) == 0 || !strings.HasPrefix(d.args[0], "@")) {
-		l.report(d, "a hole that is not exact: what begins or matches so is open as well; write location = and the whole path, once for each page")
+		l.report(d, "an open location that is not exact: every path that begins or matches so is open as well; write location = and the whole path, once for each page")
 	}
-	if any := d.inherited("satisfy"); len(any) > 0 && any[0].is("satisfy", "any") && !hole {
+	if any := d.inherited("satisfy"); len(any) > 0 && any[0].is("satisfy", "any") && !open {
 		l.report(any[0], "satisfy any: an address in an allow list, or a password, is let in without a token; write satisfy all;")
 	}
 	for _, r := range d.find("return") {
-		if !hole && len(r.args) > 0 && strings.HasPrefix(r.args[0], "2") && len(r.args[0]) == 3 {
+		if !open && len(r.args) > 0 && strings.HasPrefix(r.args[0], "2") && len(r.args[0]) == 3 {
 			l.report(r, "return answers before auth_request is asked: this is open; write it into a location = with auth_request off if that is meant, or serve a file")
 		}
 	}
@@ -27,13 +27,13 @@ func (l *linter) block(d *directive) {
 		for _, pass := range d.find(p.pass) {
 			l.identity(d, pass, p)
 			l.otherPath(d, pass, p)
-			if p.pass == "proxy_pass" && hole && d.is("location", "=") && !hasURI(pass) {
-				l.report(pass, "a hole that passes the visitor's own spelling on: /account/..%%2fx is /x to nginx and may be below /account/ to the application; write the path behind the name, such as proxy_pass http://app/login")
+			if p.pass == "proxy_pass" && open && d.is("location", "=") && !hasURI(pass) {
+				l.report(pass, "an open location that passes the visitor's own spelling on: /account/..%%2fx is /x to nginx and may be below /account/ to the application; write the path behind the name, such as proxy_pass http://app/login")
 			}
 			if p.pass == "proxy_pass" {
 				l.upgrade(d, pass)
 			}
-			if p.pass == "proxy_pass" && !hole {
+			if p.pass == "proxy_pass" && !open {
 				l.cache(d, l.carriers, "a page made for one visitor is given to others")
 			}
 		}

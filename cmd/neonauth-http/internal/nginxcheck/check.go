@@ -111,10 +111,10 @@ func (l *linter) server(s *directive) site {
 	l.gateless = s.auth() == "" && len(s.inherited("auth_request_set")) == 0
 	switch {
 	case l.gateless:
-		l.report(s, "the server does not include neonauth-gate.conf: auth_request is in a location only, so everything else is open, also what is reached by another spelling, and no application learns the user; include it here, and open holes with auth_request off in a location =")
+		l.report(s, "the server does not include neonauth-gate.conf: auth_request is in a location only, so everything else is open, also what is reached by another spelling, and no application learns the user; include it here, and open single paths with auth_request off in a location =")
 	case s.auth() == "":
 		for _, d := range asked {
-			l.report(d, "auth_request in a location only: everything else of the server is open, also what is reached by another spelling; put it at the server and open holes with auth_request off in a location =")
+			l.report(d, "auth_request in a location only: everything else of the server is open, also what is reached by another spelling; put it at the server and open single paths with auth_request off in a location =")
 		}
 	}
 	l.several = len(asked) > 1
