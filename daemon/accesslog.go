@@ -14,13 +14,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// accessKeyName is the file of the state directory with the key of the access log's
-// hashes. It is used if no credential has the key. It holds nothing but the key, so that
-// an operator can use it.
-const accessKeyName = "access-log.key"
-
-// accessSum describes the file that proves the key: it holds the hash of accessKeyName
-// under the key.
+// accessSum describes the file that proves the key: it holds the hash of the name of the
+// key's file under the key.
 func accessSum() statedir.File {
 	return statedir.File{Kind: statedir.KindAccessLog, Name: "access-log.sum", Most: 64}
 }
@@ -48,9 +43,9 @@ func newAccessLog(destination string, dir *statedir.Dir, log *slog.Logger) (*acc
 // than at the last start, this is logged. If the key cannot be saved, each start makes a
 // new one.
 func ownAccessKey(dir *statedir.Dir, log *slog.Logger) (accesslog.Key, error) {
-	path := filepath.Join(dir.Path(), accessKeyName)
+	path := filepath.Join(dir.Path(), accesslog.KeyFile)
 	before, _, broken := dir.Load(accessSum())
-	f, err := dir.OpenSecret(accessKeyName)
+	f, err := dir.OpenSecret(accesslog.KeyFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return newAccessKey(dir, broken == nil, log), nil
@@ -79,23 +74,23 @@ func ownAccessKey(dir *statedir.Dir, log *slog.Logger) (accesslog.Key, error) {
 func newAccessKey(dir *statedir.Dir, lost bool, log *slog.Logger) accesslog.Key {
 	if lost {
 		dir.Tell(statedir.KindAccessLog)
-		log.Warn("access log: its key is gone, and users have other hashes from now on; put back a copy if there is one", "file", filepath.Join(dir.Path(), accessKeyName))
+		log.Warn("access log: its key is gone, and users have other hashes from now on; put back a copy if there is one", "file", filepath.Join(dir.Path(), accesslog.KeyFile))
 	}
 	key := accesslog.NewKey()
-	err := dir.Replace(accessKeyName, func(w io.Writer) error {
+	err := dir.Replace(accesslog.KeyFile, func(w io.Writer) error {
 		_, err := w.Write(append(key, '\n'))
 		return err
 	})
 	if err != nil {
 		log.Warn("access log: its key could not be saved, and the hash of a user changes with each start; make the state directory writable", "error", err)
-		dir.GiveUp(accessKeyName) // the next start tries again
+		dir.GiveUp(accesslog.KeyFile) // the next start tries again
 		return key
 	}
 	saveAccessSum(dir, key, log)
 	return key
 }
 
-func accessSumOf(key accesslog.Key) []byte { return []byte(`"` + key.Subject(accessKeyName) + `"`) }
+func accessSumOf(key accesslog.Key) []byte { return []byte(`"` + key.Subject(accesslog.KeyFile) + `"`) }
 
 func saveAccessSum(dir *statedir.Dir, key accesslog.Key, log *slog.Logger) {
 	if err := dir.Save(accessSum(), accessSumOf(key)); err != nil {

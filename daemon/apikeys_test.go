@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/configcheck"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
@@ -151,7 +152,7 @@ func TestCheckAsksAboutAPIKeys(t *testing.T) {
 		var out bytes.Buffer
 		cfg := w.config
 		cfg.Projects = cfg.Projects[:1]
-		if _, err := Check(t.Context(), &out, cfg, Options{}); err != nil {
+		if _, err := configcheck.Run(t.Context(), &out, cfg, configcheck.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()

@@ -186,15 +186,15 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 // be written to, nothing can be saved; this is logged. If the directory must not be
 // used, or the revocations cannot be read, openState returns an error.
 func (d *Daemon) openState(cfg config.Config) error {
-	chosen, err := chooseState(&cfg)
+	chosen, err := cfg.ChooseState(revoke.Left)
 	if err != nil {
 		return program.ConfigError{Err: cfg.InFile(err)}
 	}
-	if chosen.warning != "" {
-		d.opts.Logger.Warn(chosen.warning)
+	if chosen.Warning != "" {
+		d.opts.Logger.Warn(chosen.Warning)
 	}
-	if d.stateDir, err = statedir.Open(chosen.path); err != nil {
-		return program.ConfigError{Err: chosen.explain(err)}
+	if d.stateDir, err = statedir.Open(chosen.Path); err != nil {
+		return program.ConfigError{Err: chosen.Explain(err)}
 	}
 	if err := d.stateDir.Writable(); err != nil {
 		d.opts.Logger.Error("state directory not usable: key sets and revocations will not survive a restart; make it writable for the daemon's user", "error", err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/configcheck"
 	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/internal/secretfile"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -55,7 +56,7 @@ func TestCheckWithoutCredentialsSaysWhatItCouldNotCheck(t *testing.T) {
 	f := fleetOfOne(t)
 	f.Keys = []string{"fleet-key"}
 	var out bytes.Buffer
-	wrong, err := Check(t.Context(), &out, config.Config{Fleet: f}, Options{})
+	wrong, err := configcheck.Run(t.Context(), &out, config.Config{Fleet: f}, configcheck.Options{})
 	text := out.String()
 	if err != nil || wrong != 0 || !strings.Contains(text, "  ok          the user may do all that a fleet does\n") || !strings.Contains(text, "  unchecked   fleet key and password: ") {
 		t.Errorf("%d wrong, %v\n%s", wrong, err, text)

@@ -73,7 +73,7 @@ func (k *idleDaemon) project(name string) *resolve.Project {
 
 func (k *idleDaemon) giveKeys(p *resolve.Project) {
 	k.t.Helper()
-	resolvetest.GiveKeys(k.t, p, k.daemon.opts.surroundings(nil, k.upstream.Config.Dir))
+	resolvetest.GiveKeys(k.t, p, k.daemon.surroundings(k.upstream.Config.Dir))
 }
 
 // revoke revokes, and fails unless the list's answer is want.

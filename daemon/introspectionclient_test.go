@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/configcheck"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/introspect"
 )
@@ -76,7 +77,7 @@ func TestCheckTriesTheIntrospectionClient(t *testing.T) {
 		if change != nil {
 			change(&i)
 		}
-		if _, err := Check(t.Context(), &out, cfg, Options{}); err != nil {
+		if _, err := configcheck.Run(t.Context(), &out, cfg, configcheck.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()

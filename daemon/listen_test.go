@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/configcheck"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
@@ -62,7 +63,9 @@ func TestAnAdminSocketForEverybodyIsRefused(t *testing.T) {
 			t.Errorf("%s, mode %#o: %v", c.name, c.mode, err)
 		}
 		var out bytes.Buffer
-		checkSockets(&out, &config.Config{Socket: filepath.Join(dir, "d"), AdminSocket: path}, dir)
+		if _, err := configcheck.Run(t.Context(), &out, config.Config{Socket: filepath.Join(dir, "d"), AdminSocket: path, StateDir: dir}, configcheck.Options{}); err != nil {
+			t.Error(err)
+		}
 		if warned := strings.Contains(out.String(), "warn          admin_socket: "+path+" is open to every user"); warned != (c.mode&0o002 != 0) {
 			t.Errorf("%s, mode %#o, the check says %q", c.name, c.mode, out.String())
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/configcheck"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
@@ -338,7 +339,7 @@ func TestALogoutTokenThatCannotBeJudgedIsNotRefused(t *testing.T) {
 func TestCheckSaysWhoseLogoutTokensCount(t *testing.T) {
 	w := newLiveDaemon(t, members)
 	var out bytes.Buffer
-	if _, err := Check(t.Context(), &out, w.config, Options{}); err != nil {
+	if _, err := configcheck.Run(t.Context(), &out, w.config, configcheck.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	want := "logout      tokens for client or another client end sessions, once the issuer has the address of neonauth-http's /logout/"

@@ -12,7 +12,6 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
 	"github.com/neonauthd/neonauthd/daemon/serve"
-	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -74,23 +73,17 @@ func (d *Daemon) projects() *resolve.Projects { return &d.state.Load().terms.Pro
 
 // surroundings returns the surroundings of the daemon's projects.
 func (d *Daemon) surroundings(configDir string) resolve.Surroundings {
-	s := d.opts.surroundings(d.stateDir, configDir)
-	s.Ended = d.ended
-	return s
-}
-
-// surroundings returns the surroundings of a project without a running daemon.
-func (o *Options) surroundings(stateDir *statedir.Dir, configDir string) resolve.Surroundings {
 	return resolve.Surroundings{
-		StateDir:    stateDir,
+		StateDir:    d.stateDir,
 		ConfigDir:   configDir,
-		RootCAs:     o.RootCAs,
-		Dial:        o.Dial,
-		Environment: o.Environment,
-		UserAgent:   "neonauthd/" + o.Version,
-		Now:         o.Now,
-		Wall:        o.wall,
-		Log:         o.Logger,
+		RootCAs:     d.opts.RootCAs,
+		Dial:        d.opts.Dial,
+		Environment: d.opts.Environment,
+		UserAgent:   "neonauthd/" + d.opts.Version,
+		Now:         d.opts.Now,
+		Wall:        d.opts.wall,
+		Log:         d.opts.Logger,
+		Ended:       d.ended,
 	}
 }
 

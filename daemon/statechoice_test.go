@@ -9,7 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/configcheck"
+	"github.com/neonauthd/neonauthd/daemon/revoke/revoketest"
 	"github.com/neonauthd/neonauthd/daemon/standin/standintest"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/program"
@@ -25,7 +26,7 @@ func TestNoRevocationsAreLeftBehindSilently(t *testing.T) {
 	none := func(string) error { return nil }
 	file := func(path string) error { return os.WriteFile(path, nil, 0o600) }
 	sealed := func(path string) error {
-		return errors.Join(started(path), os.Remove(filepath.Join(path, "revocations.journal")))
+		return errors.Join(revoketest.Use(path), os.Remove(filepath.Join(path, "revocations.journal")))
 	}
 	linked := func(path string) error { return os.Symlink(os.Getenv("STATE_DIRECTORY"), path) }
 	loop := func(path string) error { return os.Symlink(path, path) }
@@ -35,17 +36,17 @@ func TestNoRevocationsAreLeftBehindSilently(t *testing.T) {
 		says             string
 		starts           bool
 	}{
-		"moved, and the unit's folder is new":             {true, empty, started, refuses, false},
-		"copied, and the unit's folder goes on":           {true, started, started, refuses, false},
-		"a seal without its journal":                      {true, started, sealed, refuses, false},
-		"a state_dir that nobody can look into":           {true, started, loop, refuses, false},
-		"a state_dir that is not there":                   {true, started, none, warns, true},
-		"a state_dir that is a file":                      {true, started, file, warns, true},
-		"a state_dir that leads to the unit's":            {true, started, linked, "", true},
-		"no unit":                                         {true, nil, started, "", true},
-		"a default with revocations, and a new directory": {false, empty, started, refuses, false},
-		"a default that leads to the unit's":              {false, started, linked, "", true},
-		"a second daemon, whose directory is in use":      {false, started, started, "", true},
+		"moved, and the unit's folder is new":             {true, empty, revoketest.Use, refuses, false},
+		"copied, and the unit's folder goes on":           {true, revoketest.Use, revoketest.Use, refuses, false},
+		"a seal without its journal":                      {true, revoketest.Use, sealed, refuses, false},
+		"a state_dir that nobody can look into":           {true, revoketest.Use, loop, refuses, false},
+		"a state_dir that is not there":                   {true, revoketest.Use, none, warns, true},
+		"a state_dir that is a file":                      {true, revoketest.Use, file, warns, true},
+		"a state_dir that leads to the unit's":            {true, revoketest.Use, linked, "", true},
+		"no unit":                                         {true, nil, revoketest.Use, "", true},
+		"a default with revocations, and a new directory": {false, empty, revoketest.Use, refuses, false},
+		"a default that leads to the unit's":              {false, revoketest.Use, linked, "", true},
+		"a second daemon, whose directory is in use":      {false, revoketest.Use, revoketest.Use, "", true},
 		"a default that is not there":                     {false, empty, none, "", true},
 		"a default that nobody can look into":             {false, empty, loop, "", true},
 	} {
@@ -77,7 +78,7 @@ func TestNoRevocationsAreLeftBehindSilently(t *testing.T) {
 			}
 			var out bytes.Buffer
 			cfg.Projects = nil
-			if wrong, err := Check(t.Context(), &out, cfg, Options{}); err != nil || (wrong == 0) != c.starts {
+			if wrong, err := configcheck.Run(t.Context(), &out, cfg, configcheck.Options{}); err != nil || (wrong == 0) != c.starts {
 				t.Errorf("--check: %d wrong, %v", wrong, err)
 			}
 			for what, text := range map[string]string{"a start": log.String(), "--check": out.String()} {
@@ -120,21 +121,8 @@ func TestFaultsOfTheUnitsDirectorySaySo(t *testing.T) {
 			t.Errorf("a start: %v", err)
 		}
 		var out bytes.Buffer
-		if _, err := Check(t.Context(), &out, cfg, Options{}); err != nil || !strings.Contains(out.String(), "WRONG         state: ") || strings.Contains(out.String(), says) != want {
+		if _, err := configcheck.Run(t.Context(), &out, cfg, configcheck.Options{}); err != nil || !strings.Contains(out.String(), "WRONG         state: ") || strings.Contains(out.String(), says) != want {
 			t.Errorf("--check: %v\n%s", err, out.String())
-		}
-	}
-}
-
-// TestCheckSaysThatAUnitMayNameAnotherStateDirectory: in the operator's shell nothing shows
-// what the unit names.
-func TestCheckSaysThatAUnitMayNameAnotherStateDirectory(t *testing.T) {
-	t.Setenv("STATE_DIRECTORY", "")
-	for dir, want := range map[string]bool{filepath.Join(need.Folder(t), "state"): true, config.Default().StateDir: false} {
-		var out bytes.Buffer
-		chosen, err := chooseState(&config.Config{StateDir: dir, StateDirWritten: true})
-		if wrong := checkStateChoice(&out, chosen, err); wrong != 0 || strings.Contains(out.String(), "note          state: ") != want {
-			t.Errorf("%s: %d wrong, %q", dir, wrong, out.String())
 		}
 	}
 }

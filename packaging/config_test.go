@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/neonauthd/neonauthd/daemon"
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/configcheck"
 )
 
 func read(t *testing.T, name string) string {
@@ -111,7 +111,7 @@ func derived(t *testing.T, cfg config.Config) string {
 	ended, end := context.WithCancel(t.Context())
 	end()
 	var out strings.Builder
-	if _, err := daemon.Check(ended, &out, cfg, daemon.Options{}); err != nil {
+	if _, err := configcheck.Run(ended, &out, cfg, configcheck.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon"
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/configcheck"
 	"github.com/neonauthd/neonauthd/daemon/transport"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
@@ -55,6 +57,9 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return program.ConfigError{Err: err}
 	}
+	if f.check {
+		return checkConfig(cmd.Context(), cmd.OutOrStdout(), cfg, environment)
+	}
 	level := new(slog.LevelVar)
 	opts := daemon.Options{
 		Version:    release,
@@ -66,9 +71,6 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		Notify:     program.Notify,
 
 		Environment: environment,
-	}
-	if f.check {
-		return check(cmd.Context(), cmd.OutOrStdout(), cfg, opts)
 	}
 	return serve(cmd.Context(), cfg, opts)
 }
@@ -123,11 +125,10 @@ func serveDemo(ctx context.Context, load func() (config.Config, error), fresh bo
 	})
 }
 
-// check prints what the configuration means, asks each upstream whether the
+// checkConfig prints what the configuration means, asks each upstream whether the
 // configuration fits it, and fails if anything is wrong.
-func check(ctx context.Context, out io.Writer, cfg config.Config, opts daemon.Options) error {
-	opts.Logger = slog.New(slog.DiscardHandler) // the report has everything
-	wrong, err := daemon.Check(ctx, out, cfg, opts)
+func checkConfig(ctx context.Context, out io.Writer, cfg config.Config, environment func(*url.URL) (*url.URL, error)) error {
+	wrong, err := configcheck.Run(ctx, out, cfg, configcheck.Options{Version: release, Now: clock(), Environment: environment})
 	if err == nil && wrong > 0 {
 		return fmt.Errorf("%d finding(s); see above", wrong)
 	}

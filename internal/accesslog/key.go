@@ -19,6 +19,11 @@ import (
 // programs or hosts have the same hash for a user.
 const KeyCredential = "access-log-key"
 
+// KeyFile is the file of the daemon's state directory with the key, which the daemon makes
+// and uses if no credential has one. It holds nothing but the key, so that an operator can
+// use it.
+const KeyFile = "access-log.key"
+
 // Bounds of a key, in bytes.
 const (
 	MinKey = 16

@@ -1,4 +1,6 @@
-package daemon
+// Package configcheck tells an operator what a configuration means, and what is wrong with it,
+// its host and its upstreams. It judges as a start of the daemon does, and changes nothing.
+package configcheck
 
 import (
 	"cmp"
@@ -6,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -14,58 +18,68 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve"
+	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/serve"
-	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// checkTimeout is how long Check may take to ask one project's upstream.
-const checkTimeout = 10 * time.Second
+// timeout is how long Run may take to ask one project's upstream, or the engine of the fleet.
+const timeout = 10 * time.Second
 
-// Check writes to out what cfg means and what each project's upstream answers. It returns how many faults an operator
+// Options are the settings of a check that are not in a configuration file.
+type Options struct {
+	// Version is told to upstreams; empty means "dev".
+	Version string
+	// Now is the clock, with both readings; nil means time.Now.
+	Now func() time.Time
+	// Environment returns the proxy for an upstream if the configuration names none;
+	// nil: no proxy. See transport.Environment.
+	Environment func(*url.URL) (*url.URL, error)
+}
+
+// surroundings returns what a project of the configuration needs. It has no state directory, because a check saves
+// nothing, and no log, because the report has everything.
+func (o *Options) surroundings(cfg *config.Config) resolve.Surroundings {
+	s := resolve.Surroundings{
+		ConfigDir:   cfg.Dir,
+		Environment: o.Environment,
+		UserAgent:   "neonauthd/" + cmp.Or(o.Version, "dev"),
+		Now:         o.Now,
+		Log:         slog.New(slog.DiscardHandler),
+	}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	return s
+}
+
+// Run writes to out what cfg means and what each project's upstream answers. It returns how many faults an operator
 // has to mend. It serves nothing, saves nothing and needs no user's token. The error says why cfg cannot be used at
 // all.
-func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) (wrong int, err error) {
-	opts = opts.withDefaults()
+func Run(ctx context.Context, out io.Writer, cfg config.Config, opts Options) (wrong int, err error) {
 	if _, err := serve.NewCallers(cfg.Callers); err != nil {
 		return 0, program.ConfigError{Err: cfg.InFile(err)}
 	}
-	state, unfit := chooseState(&cfg)
+	state, unfit := cfg.ChooseState(revoke.Left)
 	from := ""
-	if state.byUnit {
+	if state.ByUnit {
 		from = " (STATE_DIRECTORY, which wins over state_dir)"
 	}
-	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s%s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, state.path, from, cfg.Cache.MaxBytes.String())
-	if cfg.MetricsListen != "" {
-		fmt.Fprintf(out, "metrics       %s\n", cfg.MetricsListen)
-	}
-	if cfg.MetricsExposed() {
-		fmt.Fprintf(out, "warn          metrics are served to every host that reaches this one, and name projects and callers' users; set metrics_listen to 127.0.0.1:PORT or unix:PATH\n")
-	}
-	if cfg.AccessLog != "" {
-		fmt.Fprintf(out, "access log    %s\n", cfg.AccessLog)
-		if err := accesslog.Unsafe(cfg.AccessLog); err != nil {
-			wrong++
-			fmt.Fprintf(out, "WRONG         %v\n", err)
-		} else if err := accesslog.Inspect(cfg.AccessLog); err != nil {
-			remedy := "" // a socket is made by the program that listens on it
-			if strings.HasPrefix(cfg.AccessLog, "file:") {
-				remedy = " (LogsDirectory= in the unit makes a folder at the start)"
-			}
-			fmt.Fprintf(out, "warn          access log: %v; lines are lost until it is there%s\n", err, remedy)
-		}
-	}
+	fmt.Fprintf(out, "socket        %s\nadmin socket  %s\nstate         %s%s\ncache         %s\n", cfg.Socket, cfg.AdminSocket, state.Path, from, cfg.Cache.MaxBytes.String())
+	checkMetrics(out, &cfg)
+	wrong += checkAccessLog(out, cfg.AccessLog)
 	if len(cfg.Callers) > 0 {
 		// A unit may have a user namespace. This process normally has none.
 		fmt.Fprintf(out, "callers       %d [[caller]] table(s); a unit with PrivateUsers=yes does not start with them\n", len(cfg.Callers))
 	}
 	wrong += checkStateChoice(out, state, unfit) + checkState(out, state)
-	checkSockets(out, &cfg, state.path)
+	checkSockets(out, &cfg, state.Path)
 	if cfg.Fleet.On() {
 		wrong += checkFleet(ctx, out, &cfg)
 	}
+	around := opts.surroundings(&cfg)
 	for _, table := range cfg.Projects {
-		n, err := checkProject(ctx, out, table, &opts, cfg.Dir)
+		n, err := checkProject(ctx, out, table, around)
 		if err != nil {
 			return wrong, program.ConfigError{Err: cfg.InFile(err)}
 		}
@@ -76,7 +90,7 @@ func Check(ctx context.Context, out io.Writer, cfg config.Config, opts Options) 
 
 // checkFleet asks the engine what a host of the fleet would ask. It does not join the fleet.
 func checkFleet(ctx context.Context, out io.Writer, cfg *config.Config) (wrong int) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	fmt.Fprintf(out, "\nfleet %q\n", cfg.Fleet.Name)
 	o, err := cfg.Fleet.Options(cfg.Dir)
@@ -112,15 +126,15 @@ type projectCheck struct {
 	wrong   int
 }
 
-func checkProject(ctx context.Context, out io.Writer, table config.Project, opts *Options, dir string) (wrong int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+func checkProject(ctx context.Context, out io.Writer, table config.Project, s resolve.Surroundings) (wrong int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	p, err := resolve.NewProject(table, opts.surroundings(nil, dir))
+	p, err := resolve.NewProject(table, s)
 	if err != nil {
 		return 0, err
 	}
 	defer p.Close()
-	c := projectCheck{out: out, project: p, config: p.Config(), dir: dir}
+	c := projectCheck{out: out, project: p, config: p.Config(), dir: s.ConfigDir}
 	fmt.Fprintf(out, "\nproject %q (%s)\n  upstream    %s\n  key set     %s\n  algorithms  %s\n",
 		c.config.Name, c.config.Preset, c.config.BaseURL, cmp.Or(c.config.JWKSURL, "found in the issuer's metadata, see below"), strings.Join(c.config.Algorithms, " "))
 	c.transport()
@@ -280,7 +294,7 @@ func (c *projectCheck) serverKey(ctx context.Context) {
 }
 
 // introspection asks about a token that nobody has. Whether the upstream tells this client that good tokens are
-// active can only be found with a good token, and Check has none.
+// active can only be found with a good token, and this check has none.
 func (c *projectCheck) introspection(ctx context.Context) {
 	secret, err := config.ReadIntrospectionSecret(&c.config, c.dir)
 	switch {

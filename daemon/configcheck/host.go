@@ -1,4 +1,4 @@
-package daemon
+package configcheck
 
 import (
 	"errors"
@@ -10,20 +10,51 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/config"
 	"github.com/neonauthd/neonauthd/daemon/revoke"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 )
+
+// checkMetrics writes where metrics are served, and warns if other hosts can read them.
+func checkMetrics(out io.Writer, cfg *config.Config) {
+	if cfg.MetricsListen != "" {
+		fmt.Fprintf(out, "metrics       %s\n", cfg.MetricsListen)
+	}
+	if cfg.MetricsExposed() {
+		fmt.Fprintf(out, "warn          metrics are served to every host that reaches this one, and name projects and callers' users; set metrics_listen to 127.0.0.1:PORT or unix:PATH\n")
+	}
+}
+
+// checkAccessLog writes where the access log goes, and what is wrong with that place.
+func checkAccessLog(out io.Writer, destination string) (wrong int) {
+	if destination == "" {
+		return 0
+	}
+	fmt.Fprintf(out, "access log    %s\n", destination)
+	if err := accesslog.Unsafe(destination); err != nil {
+		fmt.Fprintf(out, "WRONG         %v\n", err)
+		return 1
+	}
+	if err := accesslog.Inspect(destination); err != nil {
+		remedy := "" // a socket is made by the program that listens on it
+		if strings.HasPrefix(destination, "file:") {
+			remedy = " (LogsDirectory= in the unit makes a folder at the start)"
+		}
+		fmt.Fprintf(out, "warn          access log: %v; lines are lost until it is there%s\n", err, remedy)
+	}
+	return 0
+}
 
 // checkStateChoice tells of revocations that a start would not use, because the unit names
 // another state directory than the configuration does. unfit refuses such a start. Outside
 // of the unit nobody knows what it names.
-func checkStateChoice(out io.Writer, state chosenState, unfit error) (wrong int) {
+func checkStateChoice(out io.Writer, state config.StateChoice, unfit error) (wrong int) {
 	switch {
 	case unfit != nil:
 		fmt.Fprintf(out, "WRONG         state: %v\n", unfit)
 		return 1
-	case state.warning != "":
-		fmt.Fprintf(out, "warn          state: %s\n", state.warning)
-	case !state.byUnit && state.path != config.Default().StateDir:
+	case state.Warning != "":
+		fmt.Fprintf(out, "warn          state: %s\n", state.Warning)
+	case !state.ByUnit && state.Path != config.Default().StateDir:
 		fmt.Fprintf(out, "note          state: this is state_dir; a unit with a StateDirectory=, such as the one that comes with neonauthd, uses that directory instead (docs/state.md)\n")
 	}
 	return 0
@@ -31,13 +62,13 @@ func checkStateChoice(out io.Writer, state chosenState, unfit error) (wrong int)
 
 // checkState judges the state directory and the journal of revocations as a start would,
 // and changes nothing.
-func checkState(out io.Writer, state chosenState) (wrong int) {
-	path := state.path
+func checkState(out io.Writer, state config.StateChoice) (wrong int) {
+	path := state.Path
 	report := func(err error) int {
-		fmt.Fprintf(out, "WRONG         state: %v\n", state.explain(err))
+		fmt.Fprintf(out, "WRONG         state: %v\n", state.Explain(err))
 		return 1
 	}
-	if err := statedir.Inspect(path, accessKeyName); err != nil {
+	if err := statedir.Inspect(path, accesslog.KeyFile); err != nil {
 		return report(err)
 	}
 	if err := statedir.CanWrite(path); err != nil {

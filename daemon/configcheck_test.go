@@ -4,155 +4,29 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
-	"github.com/neonauthd/neonauthd/daemon/revoke"
+	"github.com/neonauthd/neonauthd/daemon/configcheck"
+	"github.com/neonauthd/neonauthd/daemon/revoke/revoketest"
 	"github.com/neonauthd/neonauthd/daemon/standin"
-	"github.com/neonauthd/neonauthd/daemon/statedir"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 )
-
-// started does with a state directory what a start and a stop do, and returns the start's error.
-func started(path string) error {
-	dir, err := statedir.Open(path)
-	if err != nil {
-		return err
-	}
-	list, err := revoke.Open(dir, revoke.Options{Now: time.Now, Retention: time.Hour})
-	if err == nil {
-		_, err = list.Revoke(revoke.Mark{Kind: revoke.KindSubject, Project: "main", Value: "u"}, revoke.Origin{}, time.Second, time.Time{})
-		err = errors.Join(err, list.Close())
-	}
-	return errors.Join(err, dir.Close())
-}
-
-// contents returns all files below a folder.
-func contents(t *testing.T, dir string) string {
-	t.Helper()
-	var all strings.Builder
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		all.WriteString(path + "\n" + string(text) + "\n")
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all.String()
-}
-
-// TestCheckJudgesTheStateDirectoryAsAStartDoes, and changes nothing in it.
-func TestCheckJudgesTheStateDirectoryAsAStartDoes(t *testing.T) {
-	write := func(name, text string) func(dir string) error {
-		return func(dir string) error { return os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600) }
-	}
-	remove := func(name string) func(dir string) error {
-		return func(dir string) error { return os.Remove(filepath.Join(dir, name)) }
-	}
-	for name, c := range map[string]struct {
-		spoil func(dir string) error
-		fails bool
-		says  string
-	}{
-		"as it was left":     {func(string) error { return nil }, false, ""},
-		"none yet":           {os.RemoveAll, false, ""},
-		"damaged journal":    {write("revocations.journal", "neonauthd-revocations 2 x\n"), true, "WRONG         state: revocations: "},
-		"empty journal":      {write("revocations.journal", ""), true, "is empty, which neonauthd never leaves it"},
-		"no journal":         {remove("revocations.journal"), true, "revocations.journal is gone"},
-		"no seal":            {remove("revocations.seal"), false, "warn          state: the journal of revocations had no seal"},
-		"damaged seal":       {write("revocations.seal", "x"), true, "revocations.seal is damaged"},
-		"of a newer version": {write("version", "neonauthd-state 99\n"), true, "of a newer neonauthd"},
-		"below a file":       {func(dir string) error { return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600)) }, true, "is not a folder"},
-		"neither of the files": {func(dir string) error {
-			return errors.Join(remove("revocations.seal")(dir), remove("revocations.journal")(dir))
-		}, false, "are gone: every revocation that was made is forgotten"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			folder := need.Folder(t)
-			dir := filepath.Join(folder, "state")
-			if err := errors.Join(started(dir), c.spoil(dir)); err != nil {
-				t.Fatal(err)
-			}
-			before := contents(t, folder)
-			var out bytes.Buffer
-			wrong := checkState(&out, chosenState{path: dir})
-			if (wrong > 0) != c.fails || !strings.Contains(out.String(), c.says) || c.says == "" && out.Len() > 0 {
-				t.Errorf("%d wrong:\n%s", wrong, out.String())
-			}
-			if after := contents(t, folder); after != before {
-				t.Errorf("the check changed\n%s\nto\n%s", before, after)
-			}
-			if err := started(dir); (err != nil) != c.fails {
-				t.Errorf("a start: %v", err)
-			}
-		})
-	}
-}
-
-// TestCheckWarnsOfAStateDirectoryThatCannotBeMade: the daemon serves without one, and
-// forgets revocations.
-func TestCheckWarnsOfAStateDirectoryThatCannotBeMade(t *testing.T) {
-	need.Host(t, os.Geteuid() != 0, "a user other than root, whom a folder can refuse")
-	folder := filepath.Join(need.Folder(t), "a")
-	if err := os.Mkdir(folder, 0o500); err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	if wrong := checkState(&out, chosenState{path: filepath.Join(folder, "b", "state")}); wrong != 0 || !strings.Contains(out.String(), "warn          state: this process cannot write to "+folder+": permission denied") {
-		t.Errorf("%d wrong: %s", wrong, out.String())
-	}
-}
-
-// TestCheckWarnsOfSocketsThatAStartCannotMake.
-func TestCheckWarnsOfSocketsThatAStartCannotMake(t *testing.T) {
-	dir := need.Folder(t)
-	open, good := filepath.Join(dir, "open"), filepath.Join(dir, "good")
-	err := errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777), os.Mkdir(good, 0o700), os.WriteFile(filepath.Join(good, "file"), nil, 0o600))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string]string{
-		open + "/d.sock":     "warn          socket: not safe: " + open + " is writable by others",
-		good + "/d.sock":     "",
-		good + "/new/d.sock": "",
-		good + "/file":       "warn          socket: " + good + "/file is something that is not a socket",
-		dir + "/a/b/d.sock":  "warn          socket: there is no folder " + dir + "/a/b",
-	} {
-		var out bytes.Buffer
-		checkSockets(&out, &config.Config{Socket: path, AdminSocket: good + "/a.sock"}, dir)
-		if !strings.HasPrefix(out.String(), want) || want == "" && out.Len() > 0 {
-			t.Errorf("%s: %s", path, out.String())
-		}
-	}
-	var out bytes.Buffer
-	checkSockets(&out, &config.Config{Socket: good + "/d.sock", AdminSocket: open + "/a.sock", MetricsListen: "unix:" + open + "/m.sock"}, dir)
-	for _, key := range []string{"admin_socket", "metrics_listen"} {
-		if !strings.Contains(out.String(), "warn          "+key+": not safe: ") {
-			t.Errorf("no word of %s:\n%s", key, out.String())
-		}
-	}
-}
 
 // TestCheckShowsTheStateDirectoryThatIsUsed: STATE_DIRECTORY wins.
 func TestCheckShowsTheStateDirectoryThatIsUsed(t *testing.T) {
 	w := newLiveDaemon(t, nil)
 	dir := filepath.Join(need.Folder(t), "state")
 	t.Setenv("STATE_DIRECTORY", dir+":/elsewhere")
-	if err := errors.Join(started(dir), os.Remove(filepath.Join(dir, "revocations.journal"))); err != nil {
+	if err := errors.Join(revoketest.Use(dir), os.Remove(filepath.Join(dir, "revocations.journal"))); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	wrong, err := Check(t.Context(), &out, w.config, Options{})
+	wrong, err := configcheck.Run(t.Context(), &out, w.config, configcheck.Options{})
 	if err != nil || wrong == 0 || !strings.Contains(out.String(), "\nstate         "+dir+" (STATE_DIRECTORY, which wins over state_dir)\n") || !strings.Contains(out.String(), "revocations.journal is gone") {
 		t.Errorf("%d, %v\n%s", wrong, err, out.String())
 	}
@@ -164,7 +38,7 @@ func (w *liveDaemon) checked(project int, change func(*config.Project)) (text st
 	cfg := w.config
 	cfg.Projects = []config.Project{w.config.Projects[project]}
 	change(&cfg.Projects[0])
-	_, err = Check(w.t.Context(), &out, cfg, Options{})
+	_, err = configcheck.Run(w.t.Context(), &out, cfg, configcheck.Options{})
 	return out.String(), err
 }
 
@@ -263,7 +137,7 @@ func TestCheckSaysWhatANameStandsFor(t *testing.T) {
 	}
 	cfg := w.config
 	cfg.Callers = []config.Caller{{User: "no-such-user"}}
-	if _, err = Check(t.Context(), io.Discard, cfg, Options{}); err == nil || !strings.HasPrefix(err.Error(), in+"caller 1: user: unknown user no-such-user") {
+	if _, err = configcheck.Run(t.Context(), io.Discard, cfg, configcheck.Options{}); err == nil || !strings.HasPrefix(err.Error(), in+"caller 1: user: unknown user no-such-user") {
 		t.Error(err)
 	}
 	w.daemon.opts.Reload = func() (config.Config, error) { return cfg, nil }
@@ -279,7 +153,7 @@ func TestCheckAdvisesAFolderForFilesOnly(t *testing.T) {
 		var out bytes.Buffer
 		cfg := w.config
 		cfg.AccessLog = to
-		if _, err := Check(t.Context(), &out, cfg, Options{}); err != nil || !strings.Contains(out.String(), "warn          access log: ") || strings.Contains(out.String(), "LogsDirectory=") != wants {
+		if _, err := configcheck.Run(t.Context(), &out, cfg, configcheck.Options{}); err != nil || !strings.Contains(out.String(), "warn          access log: ") || strings.Contains(out.String(), "LogsDirectory=") != wants {
 			t.Errorf("%s: %v\n%s", to, err, out.String())
 		}
 	}
