@@ -12,7 +12,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -93,18 +92,11 @@ these flags.`,
 }
 
 // hooksCommand returns the command "hooks", which shares with the program how
-// sockets are opened and how the log is written.
+// the log is written.
 func hooksCommand() *cobra.Command {
 	var format string
 	cmd := hooks.Command(hooks.Program{
 		Release: release, Now: now,
-		Open: func(listen, status string) (deliveries, monitors net.Listener, err error) {
-			l, err := openSockets([]string{hooksName, hooksStatusName}, listen, status, "")
-			if err != nil {
-				return nil, nil, err
-			}
-			return l.auth, l.status, nil
-		},
 		NewLogger: func(w io.Writer) *slog.Logger {
 			return program.NewLogger(w, slog.LevelInfo, format == authrequest.LogJSON)
 		},

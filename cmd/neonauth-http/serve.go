@@ -20,6 +20,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/client"
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/authrequest"
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/listen"
 	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/logout"
 	"github.com/neonauthd/neonauthd/internal/accesslog"
 	"github.com/neonauthd/neonauthd/internal/connlimit"
@@ -27,6 +28,12 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/sockets"
 	"github.com/neonauthd/neonauthd/protocol"
+)
+
+// The limits of open connections: of web servers, and of monitors.
+const (
+	maxConnections = 8192
+	maxMonitors    = 64
 )
 
 // drainTimeout is how long requests in progress may take at the end.
@@ -70,21 +77,21 @@ func (f *flags) serve(ctx context.Context, errs io.Writer) error {
 	if err != nil {
 		return program.ConfigError{Err: err}
 	}
-	l, err := openSockets([]string{authName, statusName, logoutName}, f.listen, f.status, f.logout)
+	l, err := listen.Open(listen.Web(), listen.Addresses{Main: f.listen, Status: f.status, Logout: f.logout})
 	if err != nil {
 		return err
 	}
 	c := &client.Client{Socket: f.socket, Name: "neonauth-http", Conns: authrequest.MaxConns, Keep: set.Keep()}
 	s := authrequest.New(release, c, set, log, time.Now)
 	if err := s.Record(set.AccessLog(), key); err != nil {
-		return errors.Join(program.ConfigError{Err: err}, l.close())
+		return errors.Join(program.ConfigError{Err: err}, l.Close())
 	}
-	for _, ln := range []net.Listener{l.auth, l.status} {
+	for _, ln := range []net.Listener{l.Main, l.Status} {
 		if sockets.OnNetwork(ln) { // the flags refuse it, a socket unit does not
 			log.Warn("an inherited socket can be reached from other hosts: whoever reaches it can ask whose a token is; write a path or a loopback address behind ListenStream=", "socket", sockets.Address(ln))
 		}
 	}
-	log.Info("serving", "version", release, "daemon", c.Path(), "listen", sockets.Address(l.auth), "status", sockets.Address(l.status), "logout", sockets.Address(l.logout))
+	log.Info("serving", "version", release, "daemon", c.Path(), "listen", sockets.Address(l.Main), "status", sockets.Address(l.Status), "logout", sockets.Address(l.Logout))
 	err = f.run(ctx, s, l, log)
 	log.Info("stopped")
 	return errors.Join(err, c.Close())
@@ -92,7 +99,7 @@ func (f *flags) serve(ctx context.Context, errs io.Writer) error {
 
 // run serves the listeners, reloads on SIGHUP, and returns when every request
 // in progress is answered and every goroutine has ended.
-func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, log *slog.Logger) error {
+func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listen.Listeners, log *slog.Logger) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -110,15 +117,15 @@ func (f *flags) run(ctx context.Context, s *authrequest.Service, l *listeners, l
 		})
 		return server
 	}
-	servers := []*http.Server{start(0, l.auth, maxConnections, authrequest.NewServer(s))}
-	if l.status != nil {
-		servers = append(servers, start(1, l.status, maxMonitors, authrequest.NewServer(s.Status(sockets.OnNetwork(l.status)))))
+	servers := []*http.Server{start(0, l.Main, maxConnections, authrequest.NewServer(s))}
+	if l.Status != nil {
+		servers = append(servers, start(1, l.Status, maxMonitors, authrequest.NewServer(s.Status(sockets.OnNetwork(l.Status)))))
 	}
-	if l.logout != nil {
+	if l.Logout != nil {
 		daemon := logout.NewClient(f.socket)
 		defer daemon.Close()
 		receiver := &logout.Receiver{Daemon: daemon, Count: s.LoggedOut, Log: s.Log()}
-		servers = append(servers, start(2, l.logout, logout.MaxConnections, logout.NewServer(receiver)))
+		servers = append(servers, start(2, l.Logout, logout.MaxConnections, logout.NewServer(receiver)))
 	}
 	program.Notify(program.Ready)
 	dog := program.Watchdog{Check: s.Check, Notify: program.Notify, Log: log}

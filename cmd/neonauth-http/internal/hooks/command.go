@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/neonauthd/neonauthd/cmd/neonauth-http/internal/listen"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/internal/program/command"
 	"github.com/neonauthd/neonauthd/internal/sockets"
@@ -31,9 +31,6 @@ type Program struct {
 	Release string
 	// Now returns the time with which the time of a webhook is compared.
 	Now func() time.Time
-	// Open opens the listeners for deliveries and for monitors at the addresses
-	// of the flags, or takes those that systemd passed. monitors may be nil.
-	Open func(listen, status string) (deliveries, monitors net.Listener, err error)
 	// NewLogger returns the log that is written to w. It is called after the flags
 	// are parsed.
 	NewLogger func(w io.Writer) *slog.Logger
@@ -94,10 +91,11 @@ func (f *flags) run(ctx context.Context, p *Program, out io.Writer, log *slog.Lo
 		return nil
 	}
 	program.OutliveLog()
-	deliveries, monitors, err := p.Open(f.listen, f.status)
+	l, err := listen.Open(listen.Hooks(), listen.Addresses{Main: f.listen, Status: f.status})
 	if err != nil {
 		return err
 	}
+	deliveries, monitors := l.Main, l.Status
 	if sockets.OnNetwork(deliveries) { // the flags refuse it, a socket unit does not
 		log.Warn("an inherited socket can be reached from other hosts: deliveries hold what the upstream knows of users, and nothing encrypts them there; let a web server with TLS stand before it", "socket", sockets.Address(deliveries))
 	}
