@@ -1,15 +1,14 @@
-// Package archtest checks the rules of the architecture that no linter can check. The other rules, and the table of
-// imports, are in .golangci.yml. Each failure says what to do.
+// Package archtest checks the rules of the architecture that no linter can check. The others are in .golangci.yml.
 package archtest
 
 import (
 	"bytes"
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"go/types"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"regexp"
@@ -34,7 +33,7 @@ func files(t *testing.T, visit func(name string, text []byte)) {
 			return err
 		case name != "." && slices.Contains(skipped, path.Base(name)) && entry.IsDir():
 			return fs.SkipDir
-		case entry.IsDir(), path.Base(name) == ".git": // a file in a second work tree
+		case entry.IsDir(), path.Base(name) == ".git": // ".git" is a file in a second work tree
 			return nil
 		}
 		text, err := fs.ReadFile(repository, name)
@@ -47,7 +46,7 @@ func files(t *testing.T, visit func(name string, text []byte)) {
 	}
 }
 
-// goFiles calls visit with each Go file.
+// goFiles calls visit with each Go file but fixtures.
 func goFiles(t *testing.T, visit func(name string, file *ast.File, set *token.FileSet)) {
 	t.Helper()
 	files(t, func(name string, text []byte) {
@@ -61,6 +60,18 @@ func goFiles(t *testing.T, visit func(name string, file *ast.File, set *token.Fi
 		}
 		visit(name, file, set)
 	})
+}
+
+// packageLines returns how many lines each package has without its tests.
+func packageLines(t *testing.T) map[string]int {
+	t.Helper()
+	lines := map[string]int{}
+	goFiles(t, func(name string, file *ast.File, set *token.FileSet) {
+		if !strings.HasSuffix(name, "_test.go") {
+			lines[path.Dir(name)] += set.Position(file.End()).Line
+		}
+	})
+	return lines
 }
 
 func isFixture(name string) bool { return slices.Contains(strings.Split(name, "/"), "testdata") }
@@ -81,18 +92,12 @@ func TestEachPackageHasARowInTheTableOfImports(t *testing.T) {
 	if !found || len(rows) < 20 {
 		t.Fatalf("read %d rows of the table: has its form changed?", len(rows))
 	}
-	used := map[string]bool{}
-	packages := map[string]bool{}
-	goFiles(t, func(name string, _ *ast.File, _ *token.FileSet) {
-		if !strings.HasSuffix(name, "_test.go") {
-			packages[path.Dir(name)] = true
-		}
-	})
-	for dir := range packages {
+	used := make([]bool, len(rows))
+	for dir := range packageLines(t) {
 		covered := 0
-		for _, row := range rows {
+		for i, row := range rows {
 			if dir == row[1] || row[2] != "" && strings.HasPrefix(dir, row[1]+"/") {
-				used[row[1]] = true
+				used[i] = true
 				covered++
 			}
 		}
@@ -100,8 +105,8 @@ func TestEachPackageHasARowInTheTableOfImports(t *testing.T) {
 			t.Errorf("package %s has %d rows in the table of imports (.golangci.yml): decide what it may know, and why", dir, covered)
 		}
 	}
-	for _, row := range rows {
-		if !used[row[1]] {
+	for i, row := range rows {
+		if !used[i] {
 			t.Errorf("the table of imports has a row for %s, and there is no such package: remove it", row[1])
 		}
 	}
@@ -123,9 +128,8 @@ func TestEachDependencyHasItsReason(t *testing.T) {
 // TestTheFirstListingIsTheTableOfContents of the repository.
 func TestTheFirstListingIsTheTableOfContents(t *testing.T) {
 	allowed := []string{
-		".ci", ".gitattributes", ".github", ".gitignore", ".golangci.yml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile",
-		"README.md", "SECURITY.md", "cache", "client", "cmd", "coverage.out", "daemon", "docs", "examples", "go.mod", "go.sum",
-		"internal", "packaging", "protocol", "systemd",
+		".ci", ".gitattributes", ".github", ".gitignore", ".golangci.yml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md",
+		"cache", "client", "cmd", "coverage.out", "daemon", "docs", "examples", "go.mod", "go.sum", "internal", "packaging", "protocol", "systemd",
 	}
 	entries, err := fs.ReadDir(repository, ".")
 	if err != nil {
@@ -136,15 +140,6 @@ func TestTheFirstListingIsTheTableOfContents(t *testing.T) {
 			t.Errorf("%s at the top level: find it a place", e.Name())
 		}
 	}
-}
-
-// TestNoFixtureIsEmpty: a test that plays no case passes and proves nothing.
-func TestNoFixtureIsEmpty(t *testing.T) {
-	files(t, func(name string, text []byte) {
-		if isFixture(name) && len(text) == 0 {
-			t.Errorf("%s is an empty file: a test that reads it proves nothing", name)
-		}
-	})
 }
 
 // TestEachFuzzTargetHasSeeds, because without seeds a plain run checks nothing. Each corpus has a target.
@@ -168,7 +163,7 @@ func TestEachFuzzTargetHasSeeds(t *testing.T) {
 			t.Errorf("%s has no seed: add some with f.Add, or commit a corpus", target)
 		}
 	}
-	for corpus := range maps.Keys(corpora) {
+	for corpus := range corpora {
 		if _, ok := targets[corpus]; !ok {
 			t.Errorf("%s is the corpus of no fuzz target: remove it, or name the target so", corpus)
 		}
@@ -190,14 +185,12 @@ func addsSeeds(f *ast.FuncDecl) bool {
 	return adds
 }
 
-// TestTestsSleepInABubbleOnly: in a bubble of synctest a sleep takes no real time, and waits until all other goroutines
-// wait too. Outside, a test that sleeps is slow when it passes and fails when the machine is slow. Functions other than
-// tests may sleep if the file uses synctest. The soak and the test of leases inject faults at random moments, for a while:
-// they sleep for real.
+// TestTestsSleepInABubbleOnly: in a bubble of synctest a sleep takes no real time. Outside, a test that sleeps is slow when
+// it passes and fails when the machine is slow. Functions other than tests may sleep if the file uses synctest. The soak and
+// the test of leases inject faults at random moments: they sleep for real.
 func TestTestsSleepInABubbleOnly(t *testing.T) {
-	injectsFaults := regexp.MustCompile(`^internal/e2e/(soak|leases)/`)
 	goFiles(t, func(name string, file *ast.File, set *token.FileSet) {
-		if !strings.HasSuffix(name, "_test.go") || injectsFaults.MatchString(name) {
+		if !strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "internal/e2e/soak/") || strings.HasPrefix(name, "internal/e2e/leases/") {
 			return
 		}
 		bubble := slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"testing/synctest"` })
@@ -211,8 +204,8 @@ func TestTestsSleepInABubbleOnly(t *testing.T) {
 				case *ast.CommClause:
 					inSelect = n.Comm // it is visited next, and may end a wait
 				case *ast.ExprStmt:
-					if calls = types.ExprString(n.X); n == inSelect || !strings.HasPrefix(calls, "<-time.After(") {
-						calls = ""
+					if text := types.ExprString(n.X); n != inSelect && strings.HasPrefix(text, "<-time.After(") {
+						calls = text
 					}
 				case *ast.CallExpr:
 					calls = types.ExprString(n.Fun)
@@ -226,24 +219,24 @@ func TestTestsSleepInABubbleOnly(t *testing.T) {
 	})
 }
 
-// TestTestsOfTheOtherClientsDoNotSleep, but for some milliseconds between two looks at what they wait for.
-func TestTestsOfTheOtherClientsDoNotSleep(t *testing.T) {
-	sleep := regexp.MustCompile(`\bsleep\((?:[1-9]|0?\.0?[1-9])|=> setTimeout\(\w+, |timers/promises`)
-	files(t, func(name string, text []byte) {
-		if !strings.HasPrefix(name, "client/node/test/") && !strings.HasPrefix(name, "client/python/tests/") {
-			return
+// TestPackagesAreSmall: a package that needs more lines has two subjects, and is split by them.
+func TestPackagesAreSmall(t *testing.T) {
+	most := map[string]int{"daemon": 3000, "cmd/neonauthd": 400, "cmd/neonauthctl": 400, "cmd/neonauth-http": 400}
+	for dir, n := range packageLines(t) {
+		if limit := cmp.Or(most[dir], 3700); n > limit {
+			t.Errorf("package %s has %d lines without tests, over %d: split it by subject", dir, n, limit)
 		}
-		if found := sleep.Find(text); found != nil {
-			t.Errorf("%s sleeps (%s): wait for the event itself, or give the client a clock", name, found)
-		}
-	})
+	}
 }
 
-// TestOtherFilesAreShortAndPromiseNothing: linters check this for Go.
-func TestOtherFilesAreShortAndPromiseNothing(t *testing.T) {
+// TestFilesAreShortAndPromiseNothing: linters check this for Go. A test that reads an empty fixture proves nothing.
+func TestFilesAreShortAndPromiseNothing(t *testing.T) {
 	code := []string{".mjs", ".js", ".ts", ".py", ".sh", ".lua"}
 	promise := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X)\b`)
 	files(t, func(name string, text []byte) {
+		if isFixture(name) && len(text) == 0 {
+			t.Errorf("%s is an empty file: a test that reads it proves nothing", name)
+		}
 		if isFixture(name) || path.Ext(name) == ".go" || bytes.IndexByte(text, 0) >= 0 {
 			return
 		}
