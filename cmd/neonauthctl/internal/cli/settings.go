@@ -54,19 +54,22 @@ func NoArguments(cmd *cobra.Command, args []string) error {
 
 // Asker returns a client of the ordinary socket. It must be closed.
 func (s *Settings) Asker() *client.Client {
-	s.asked = place("socket", s.Socket, "admin-socket", s.AdminSocket, client.SocketVariable, protocol.DefaultSocket)
+	s.asked = place(named{"--socket", s.Socket}, named{"--admin-socket", s.AdminSocket}, client.SocketVariable, protocol.DefaultSocket)
 	return &client.Client{Socket: s.asked.Path, Project: s.Project, Timeout: s.Timeout, Conns: 1, Keep: -1, Name: "neonauthctl"}
 }
 
-// place returns the path of a socket: from its flag, the flag of the other socket, the variable, or the default. A user
-// who names one socket means the daemon behind it, and the variable may name a socket of another daemon.
-func place(name, flag, otherName, otherFlag, variable, otherwise string) advice.Socket {
-	s := advice.Socket{Flag: "--" + name}
+// named is a flag with its value; "" if it is not given.
+type named struct{ flag, path string }
+
+// place returns the path of a socket: from its own flag, the flag of the other socket, the variable, or the default. A
+// user who names one socket means the daemon behind it, and the variable may name a socket of another daemon.
+func place(own, other named, variable, otherwise string) advice.Socket {
+	s := advice.Socket{Flag: own.flag}
 	switch {
-	case flag != "":
-		s.Path, s.From = flag, "from --"+name
-	case otherFlag != "":
-		s.Path, s.From = otherFlag, "from --"+otherName
+	case own.path != "":
+		s.Path, s.From = own.path, "from "+own.flag
+	case other.path != "":
+		s.Path, s.From = other.path, "from "+other.flag
 	case os.Getenv(variable) != "":
 		s.Path, s.From = os.Getenv(variable), "from $"+variable
 	default:
@@ -77,7 +80,7 @@ func place(name, flag, otherName, otherFlag, variable, otherwise string) advice.
 
 // Admin returns a client of the admin socket. It must be closed.
 func (s *Settings) Admin() *client.Client {
-	s.asked = place("admin-socket", s.AdminSocket, "socket", s.Socket, AdminVariable, protocol.DefaultAdminSocket)
+	s.asked = place(named{"--admin-socket", s.AdminSocket}, named{"--socket", s.Socket}, AdminVariable, protocol.DefaultAdminSocket)
 	timeout := s.Timeout
 	if timeout <= 0 {
 		timeout = adminTimeout
