@@ -245,6 +245,9 @@ func (o *outbox) settle() {
 		first := o.ordered[0]
 		o.held -= first.size()
 		if a := first.answer; a != nil {
+			// If render panics, the reply is missing: it keeps its place, so that no later reply is taken for it, and
+			// close must not release the body again.
+			first.answer, first.ready = nil, false
 			o.render(nil, &a.question, &a.verdict, a.body, true)
 		} else {
 			o.out = append(o.out, first.reply...)

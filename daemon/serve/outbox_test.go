@@ -124,6 +124,41 @@ func TestAConnectionThatEndsGivesBackItsBodies(t *testing.T) {
 	}
 }
 
+// TestAPanicWhileAReplyIsJudgedAgainEndsItsConnectionOnly: the reply that waited is
+// missing then. Its body is given back once, and no later reply takes its place.
+func TestAPanicWhileAReplyIsJudgedAgainEndsItsConnectionOnly(t *testing.T) {
+	k := newHarness(t, nil)
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	fails := func(*resolve.Lookup, resolve.Verdict) resolve.Verdict { panic("a fault") }
+	o := newOutbox(ours, fair.ID{}, nil, &Server{wide: newWideBuffers(), counters: NewCounters(nil)}, 9, outboxCalls{fails, notInFleet, func() {}})
+	bodies := fair.NewBodies(fair.UnsentBodies())
+	body := bytes.Repeat([]byte{'x'}, MinShared)
+	first, second, third := o.reserve(nil), o.reserve(nil), o.reserve(nil)
+	held, _ := bodies.Hold(fair.ID{}, body, nil, nil)
+	o.verdict(nil, second, &question{}, k.accepted(resolve.LevelClaims, body), held)
+	ready := func(place *slot) (panicked any) {
+		defer func() { panicked = recover() }()
+		reply := Done()
+		o.reply(place, &reply)
+		return nil
+	}
+	if ready(first) == nil {
+		t.Fatal("nothing panicked, so nothing is shown")
+	}
+	if panicked := ready(third); panicked != nil {
+		t.Errorf("a later reply is handed over: %v", panicked)
+	}
+	if got := string(o.out); got != "OK\n" {
+		t.Errorf("%q is to be written, want the first reply alone", got)
+	}
+	o.abort(errMissing)
+	o.close()
+	if n := bodies.Taken(); n != 0 {
+		t.Errorf("%d bytes are still held", n)
+	}
+}
+
 // writes notes the size of each write.
 type writes struct {
 	net.Conn
