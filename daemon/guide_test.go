@@ -110,7 +110,7 @@ func TestThePageOnFairSharesNamesThem(t *testing.T) {
 	const mib = 1 << 20
 	limits := config.Default().Limits
 	connections := fair.Connections(limits.Connections, limits.ConnectionsPerUID)
-	waiting, calls, bodies, kernel := fair.Waiting(), fair.Calls(), fair.UnsentBodies(), fair.SendBuffers()
+	waiting, askers, calls, bodies, kernel := fair.Waiting(), fair.SessionAskers(), fair.Calls(), fair.UnsentBodies(), fair.SendBuffers()
 	page := read(t, "../docs/fairness.md")
 	for _, row := range []string{
 		fmt.Sprintf("| connections | `connections`, %d | `connections_per_uid`, %d | %d |", connections.Total, connections.Each, connections.Kept),
@@ -118,6 +118,7 @@ func TestThePageOnFairSharesNamesThem(t *testing.T) {
 		fmt.Sprintf("| places of lookups that wait for a verification | %d | %d | %d |", waiting.Total, waiting.Each, waiting.Kept),
 		fmt.Sprintf("| calls to one upstream under way | %d | %d | %d |", calls.Total, calls.Each, calls.Kept),
 		fmt.Sprintf("| session credentials asked of the upstream | | %d, then %d per second |", fair.SessionBurst, time.Second/fair.SessionEvery),
+		fmt.Sprintf("| visitors (`for=`) that are ahead of these %d per second | %d | %d | %d |", time.Second/fair.SessionEvery, askers.Total, askers.Each, askers.Kept),
 		fmt.Sprintf("| bytes of large JSON objects that wait to be read | %d MiB | %d MiB | %d MiB |", bodies.Total/mib, bodies.Each/mib, bodies.Kept/mib),
 		fmt.Sprintf("| kernel memory of replies that nobody reads | %d connections of 220 KiB, others 13 KiB | %d | %d |", kernel.Total, kernel.Each, kernel.Kept),
 	} {

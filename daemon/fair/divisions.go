@@ -6,10 +6,9 @@ import "time"
 const (
 	// SessionBurst is how many lookups of session credentials one asker may send to the upstream at once, and
 	// SessionEvery is the interval of further ones. Only the upstream can tell that a credential is made up, so each
-	// made-up one costs a call. At most SessionAskers may be ahead of the steady rate at one time.
-	SessionBurst  = 50
-	SessionEvery  = time.Second / 5
-	SessionAskers = 8192
+	// made-up one costs a call.
+	SessionBurst = 50
+	SessionEvery = time.Second / 5
 	// MaxCalls is how many calls to one upstream may be in progress, and MaxCallsEach is how many of them may be one
 	// caller's. If an upstream's budget is short, a [Line] decides the order of the calls.
 	MaxCalls     = 16
@@ -28,6 +27,10 @@ func Connections(total, each int) Shares { return Shares{Total: total, Each: eac
 // Waiting divides the places of lookups that wait for the upstream. As many places again are for lookups that wait for
 // a verification.
 func Waiting() Shares { return Shares{Total: 8192, Each: 2048, Kept: 1024} }
+
+// SessionAskers divides the askers that may be ahead of [SessionEvery] at the same time. For each of them a time is
+// remembered.
+func SessionAskers() Shares { return Shares{Total: 8192, Each: 2048, Kept: 1024} }
 
 // Verifications divides the processors for verifications, which take them the longest. One processor is left for
 // answers from memory. Otherwise these would have to wait for any number of verifications.

@@ -8,6 +8,7 @@ func TestDivisionsAreSound(t *testing.T) {
 		"connections":     Connections(4096, 1024),
 		"few connections": Connections(7, 7),
 		"waiting":         Waiting(),
+		"session askers":  SessionAskers(),
 		"one processor":   Verifications(1),
 		"two processors":  Verifications(2),
 		"many processors": Verifications(64),

@@ -110,7 +110,7 @@ func New(c Config) (*Resolver, error) {
 		verifications: fair.NewGate(fair.Verifications(runtime.GOMAXPROCS(0))),
 		places:        newPlaces(),
 		logouts:       make(chan struct{}, MaxLogoutsWaiting),
-		sessions:      fair.NewAllowance(c.Now, fair.SessionBurst, fair.SessionEvery, fair.SessionAskers),
+		sessions:      fair.NewAllowance(c.Now, fair.SessionBurst, fair.SessionEvery, fair.SessionAskers()),
 		profiles: &profiles{
 			memory:      memory,
 			denials:     cache.NewRecent[denial](RejectionsKept, c.Now),
