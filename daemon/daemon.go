@@ -112,6 +112,7 @@ type Daemon struct {
 	selfLookups outcomes // lookups of the watchdog and of health checks
 	reloads     outcomes // reloads of the configuration
 
+	ready   chan struct{} // closed when Run has told that the daemon is ready
 	drain   time.Duration // how long a stop waits for what is in progress
 	reload  chan struct{} // one reload at a time has its place
 	mu      sync.Mutex    // guards what follows; nothing is read from a disk with it
@@ -127,6 +128,7 @@ type Daemon struct {
 func New(cfg config.Config, opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts:    opts.withDefaults(),
+		ready:   make(chan struct{}),
 		drain:   drainTimeout,
 		reload:  make(chan struct{}, 1),
 		running: map[runner]context.CancelFunc{},
@@ -228,6 +230,10 @@ func (d *Daemon) openResolver(cfg config.Config) (err error) {
 	return err
 }
 
+// Ready returns a channel that is closed when Run has told the service manager that the daemon is
+// ready. Reloads are possible from then on.
+func (d *Daemon) Ready() <-chan struct{} { return d.ready }
+
 // Run serves l until ctx ends. Then it answers what is in flight, closes l and returns.
 // Every goroutine that it started has ended by then.
 func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
@@ -257,6 +263,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	status := d.status()          // one reading: the observer tells what differs from what is told here
 	health := d.startMonitoring(ctx, life, l, failed, status)
 	d.opts.Notify(program.Ready + "\nSTATUS=" + status)
+	close(d.ready)
 	d.logStart(l)
 	<-ctx.Done()
 	d.leases.Drain() // before the sockets are free for the next run

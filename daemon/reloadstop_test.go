@@ -85,3 +85,43 @@ func within(t *testing.T, ended <-chan error, want error) {
 		t.Fatal("it did not end")
 	}
 }
+
+// TestAReloadBeforeTheStartTellsNobodyThatTheDaemonIsReady: a SIGHUP may come while Run waits to
+// hear the fleet.
+func TestAReloadBeforeTheStartTellsNobodyThatTheDaemonIsReady(t *testing.T) {
+	w := newLiveDaemon(t, withoutOIDC)
+	w.halt()
+	told := make(chan string, 9)
+	listeners, err := Listen(&w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := New(w.config, Options{NoFormerRun: true, Now: w.clock.now, Notify: func(state string) { told <- state }, Reload: func() (config.Config, error) { return w.config, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, reload := range map[string]func() error{"Reload": d.Reload, "ReloadAndTell": d.ReloadAndTell} {
+		if err := reload(); !errors.Is(err, errNotStarted) {
+			t.Errorf("%s: %v, want that the daemon has not started yet", name, err)
+		}
+	}
+	select {
+	case state := <-told:
+		t.Errorf("the service manager was told %q", state)
+	case <-d.Ready():
+		t.Error("ready before the start")
+	default:
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx, listeners) }()
+	<-d.Ready()
+	if state := <-told; !strings.HasPrefix(state, "READY=1\n") {
+		t.Errorf("first told %q", state)
+	}
+	if err := d.ReloadAndTell(); err != nil {
+		t.Errorf("once it is ready: %v", err)
+	}
+	stop()
+	within(t, ended, nil)
+}

@@ -121,7 +121,10 @@ func (d *Daemon) sync(st *state) {
 	}
 }
 
-var errStopping = errors.New("the daemon is stopping")
+var (
+	errStopping   = errors.New("the daemon is stopping")
+	errNotStarted = errors.New("the daemon has not started yet")
+)
 
 // Reload reads the configuration again and puts it in force, as a whole or not at
 // all. It is safe for concurrent use while Run runs.
@@ -133,7 +136,10 @@ func (d *Daemon) Reload() error {
 	d.mu.Lock()
 	patient := d.patient
 	d.mu.Unlock()
-	if patient == nil || patient.Err() != nil {
+	switch {
+	case patient == nil:
+		return errNotStarted
+	case patient.Err() != nil:
 		return errStopping
 	}
 	done := make(chan error, 1)
@@ -247,8 +253,14 @@ func (d *Daemon) lifetime() context.Context {
 
 // ReloadAndTell reloads, and waits until no client can use an answer that rests
 // on the old configuration. Then it tells the log and the service manager whether
-// the reload succeeded.
+// the reload succeeded. Before Ready it does nothing and returns an error, because the end of a
+// reload tells the service manager READY=1, which is not true yet.
 func (d *Daemon) ReloadAndTell() error {
+	select {
+	case <-d.ready:
+	default:
+		return errNotStarted
+	}
 	err := d.beginReload()
 	if err == nil {
 		_ = d.leases.Settled(context.Background()) // takes at most a lease.Term

@@ -92,6 +92,11 @@ func serve(ctx context.Context, cfg config.Config, opts daemon.Options) error {
 	reloading, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
+		select {
+		case <-reloading.Done():
+			return
+		case <-d.Ready(): // until then, one SIGHUP waits in hup
+		}
 		for {
 			select {
 			case <-reloading.Done():
