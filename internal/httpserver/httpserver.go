@@ -11,11 +11,13 @@ import (
 	"time"
 )
 
-// Limits are the limits of one connection. Each has to be above zero, because zero means "no
+// Limits are the limits of one connection. Each but Head has to be above zero, because zero means "no
 // limit" to net/http.
 type Limits struct {
 	// Read is how long a request may take from its first byte to its last.
 	Read time.Duration
+	// Head is how long its headers may take. Here zero means as long as Read.
+	Head time.Duration
 	// Write is how long a request may take from its headers to the end of its reply.
 	Write time.Duration
 	// Idle is how long a connection may wait for its next request.
@@ -29,7 +31,7 @@ type Limits struct {
 func New(h http.Handler, l Limits) *http.Server {
 	return &http.Server{
 		Handler:                      h,
-		ReadHeaderTimeout:            l.Read,
+		ReadHeaderTimeout:            l.Head,
 		ReadTimeout:                  l.Read,
 		WriteTimeout:                 l.Write,
 		IdleTimeout:                  l.Idle,

@@ -13,6 +13,7 @@ import (
 const (
 	readTimeout  = 10 * time.Second
 	writeTimeout = MaxTimeout + 10*time.Second
+	headTimeout  = 2 * time.Second // a web server on the same host sends a head at once
 	idleTimeout  = 90 * time.Second
 
 	// maxHeader is the most that nginx passes on with the recipe's buffers:
@@ -25,5 +26,5 @@ const (
 // must not answer "OPTIONS *" by itself, which net/http would do with 200 and
 // without a token.
 func NewServer(h http.Handler) *http.Server {
-	return httpserver.New(h, httpserver.Limits{Read: readTimeout, Write: writeTimeout, Idle: idleTimeout, Header: maxHeader})
+	return httpserver.New(h, httpserver.Limits{Read: readTimeout, Head: headTimeout, Write: writeTimeout, Idle: idleTimeout, Header: maxHeader})
 }
