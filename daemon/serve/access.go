@@ -21,9 +21,12 @@ import (
 )
 
 // Callers are the rules that say who may ask what. Without any rule, everybody who can open the socket may ask
-// everything. With rules, a caller that matches none may ask nothing. The zero value has no rules. It is safe for
-// concurrent use.
-type Callers struct{ rules []*callerRule }
+// everything. With rules, a caller that matches none may ask nothing. The zero value admits nobody: make Callers with
+// NewCallers. It is safe for concurrent use.
+type Callers struct {
+	open  bool // there are no rules
+	rules []*callerRule
+}
 
 type callerRule struct {
 	uid, gid *uint32
@@ -40,10 +43,10 @@ type callerRule struct {
 var errUserNamespace = errors.New("caller: this process runs in a user namespace and cannot tell its callers apart; if that is PrivateUsers=yes, as the drop-in private-users.conf " +
 	"or a unit of an earlier build has it (systemctl cat neonauthd), set PrivateUsers=no with systemctl edit neonauthd and restart; otherwise remove the [[caller]] tables")
 
-// NewCallers resolves the names of the tables. A name that the host does not
+// NewCallers resolves the names of the tables. Without tables, everybody may ask everything. A name that the host does not
 // know is an error: a rule that silently matches nobody would lock people out.
 func NewCallers(tables []config.Caller) (Callers, error) {
-	var all Callers
+	all := Callers{open: len(tables) == 0}
 	if len(tables) > 0 && !sockets.OwnUserNamespace().Whole() {
 		return Callers{}, errUserNamespace
 	}
@@ -91,7 +94,7 @@ func (p *permission) nothing() bool { return !p.unlimited && p.rule == nil }
 
 // permission returns what the user may ask: the first rule that matches decides.
 func (c *Callers) permission(uid, gid uint32) permission {
-	if len(c.rules) == 0 {
+	if c.open {
 		return permission{unlimited: true}
 	}
 	var groups []uint32

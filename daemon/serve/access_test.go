@@ -37,6 +37,22 @@ func myself(t *testing.T) (uid, gid uint32, userName, groupName string) {
 	return *one, *two, u.Username, g.Name
 }
 
+// TestCallersThatNobodyMadeAdmitNobody: only NewCallers without tables admits everybody.
+func TestCallersThatNobodyMadeAdmitNobody(t *testing.T) {
+	made, err := NewCallers(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		callers Callers
+		want    bool
+	}{"no tables": {made, true}, "the zero value": {Callers{}, false}} {
+		if p := c.callers.permission(1, 1); p.nothing() == c.want {
+			t.Errorf("%s admits: %v", name, !p.nothing())
+		}
+	}
+}
+
 func TestTheFirstRuleThatMatchesACallerDecides(t *testing.T) {
 	uid, gid, userName, groupName := myself(t)
 	const stranger, elsewhere = 4_000_000_001, 4_000_000_002
