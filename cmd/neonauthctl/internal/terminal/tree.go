@@ -104,6 +104,10 @@ func writeTree(w *tabwriter.Writer, n node, indent string) {
 // a check found, and what it wants.
 func below(name string) bool { return name == "is" || name == "wants" }
 
+// maxPassed is how many bytes the line below a check that passed may have. What the check
+// wants is left out if it does not fit.
+const maxPassed = 100
+
 // passed reports whether a row is a check that found what it wants.
 func (n *node) passed() bool {
 	i := slices.Index(n.names, "result")
@@ -135,12 +139,15 @@ func writeTable(w *tabwriter.Writer, items []node, indent string) {
 	for _, item := range items {
 		cells := make([]string, len(columns))
 		var under []string
+		passed := item.passed()
 		for i, name := range item.names {
 			switch text := human(name, item.items[i].text); {
 			case !below(name):
 				cells[slices.Index(columns, name)] = text
-			case name == "is" || !item.passed():
+			case name == "is" || !passed:
 				under = append(under, name+": "+text)
+			case len(under) > 0 && len(under[0])+len(", wants: ")+len(text) <= maxPassed: // a row that has passed gets one line
+				under[0] += ", " + name + ": " + text
 			}
 		}
 		fmt.Fprintf(w, "%s%s\n", indent, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
