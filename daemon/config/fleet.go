@@ -116,7 +116,7 @@ func (f *Fleet) validate(projects []Project, report reporter) {
 		report("ca", "means nothing without valkeys:// or rediss://")
 	}
 	f.validateSecrets(report)
-	if len(f.Sentinel) > 128 || len(f.Host) > MaxFleetLabel || !visible(f.Sentinel) || !visible(f.Host) {
+	if len(f.Sentinel) > 128 || len(f.Host) > MaxFleetLabel || !onlyVisible(f.Sentinel) || !onlyVisible(f.Host) {
 		report("host", "this and sentinel must be visible ASCII, of at most %d and 128 bytes", MaxFleetLabel)
 	}
 	if f.WhenBlind != WhenBlindServe && f.WhenBlind != WhenBlindRefuse {
@@ -188,7 +188,8 @@ func (f *Fleet) validateSecrets(report reporter) {
 	}
 }
 
-func visible(text string) bool {
+// onlyVisible reports whether text has nothing but visible ASCII. The empty text has.
+func onlyVisible(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
 

@@ -65,7 +65,7 @@ func checkIntrospection(p *Project, report reporter) {
 	switch {
 	case i.ClientID == "":
 		report("introspection.client_id", "is required: the id of an OAuth client of this host's own, with a secret, that is linked to the resource")
-	case len(i.ClientID) > maxClientID || !visible(i.ClientID):
+	case len(i.ClientID) > maxClientID || !onlyVisible(i.ClientID):
 		report("introspection.client_id", "must be visible ASCII, of at most %d bytes", maxClientID)
 	}
 	if i.Auth != "" && i.Auth != AuthPost && i.Auth != AuthBasic {

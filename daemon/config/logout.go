@@ -23,7 +23,7 @@ func checkLogout(p *Project, report reporter) {
 	}
 	for i, id := range p.LogoutClientIDs {
 		switch {
-		case id == "" || !visible(id):
+		case id == "" || !onlyVisible(id):
 			report("logout_client_ids", "entry %d must be the id of an OAuth client, to the letter as its tokens have it in client_id", i+1)
 		case len(id) > maxClientID:
 			report("logout_client_ids", "entry %d has more than %d bytes", i+1, maxClientID)

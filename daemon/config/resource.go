@@ -61,7 +61,7 @@ func checkMachines(p *Project, report reporter) {
 // in "aud" as well, so only names that are certainly a mistake are refused.
 func resourceFault(resource string) string {
 	switch {
-	case resource == "", resource[0] == '/', strings.Contains(resource, "#"), !visible(resource):
+	case resource == "", resource[0] == '/', strings.Contains(resource, "#"), !onlyVisible(resource):
 		return "must be the resource's absolute URI without a fragment, such as https://mcp.example.com/mcp, to the letter as its tokens have it in aud"
 	case len(resource) > maxResourceLength:
 		return "is too long"
@@ -83,5 +83,5 @@ func checkScopes(p *Project, report reporter) {
 // isScope tells whether text is one scope: 1 to 128 visible ASCII characters but
 // for quotes and backslashes (RFC 6749 section 3.3).
 func isScope(text string) bool {
-	return text != "" && len(text) <= maxScopeLength && visible(text) && !strings.ContainsAny(text, `"\`)
+	return text != "" && len(text) <= maxScopeLength && onlyVisible(text) && !strings.ContainsAny(text, `"\`)
 }
