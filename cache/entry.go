@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// entry is one stored value. The first block never changes after the entry is in the index, so that readers need no
-// lock once they hold it, but for expires; the second is guarded by Cache.mu.
+// entry is one stored value. Readers need no lock for the fields of the first block, which never change once the entry
+// is in the index; expires is the exception. Cache.mu guards the second block.
 type entry[V any] struct {
 	key     Key
 	value   V
