@@ -9,8 +9,8 @@
 // and one Retry-After for its project; see [GovernorState]. Requests for key sets do not count here: they must be
 // possible even when the profile budget is spent, they are rare, and their caller limits them itself.
 //
-// The package knows no cache, and of the wire protocol only the reasons. It starts no goroutines of its own; idle
-// connections end with [Client.Close].
+// The package knows no cache, and of the wire protocol only the reasons. The only goroutine that it starts is a timer's, of a
+// call that waits for the budget. Idle connections end with [Client.Close].
 package upstream
 
 import (
