@@ -41,7 +41,7 @@ func (b *blindness) look(h membership.Hearing, after time.Duration, log *slog.Lo
 		return // a host refuses at its start until it hears the fleet, usually for less than that
 	case h.Refuses:
 		is = acceptsNothing
-	case h.InFleet && h.Blind && h.Age >= after:
+	case h.Blind && h.Age >= after:
 		is = goesOn
 	}
 	if is == was {

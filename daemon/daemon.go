@@ -115,7 +115,7 @@ type Daemon struct {
 	ready   chan struct{} // closed when Run has told that the daemon is ready
 	drain   time.Duration // how long a stop waits for what is in progress
 	reload  chan struct{} // one reload at a time has its place
-	mu      sync.Mutex    // guards what follows; nothing is read from a disk with it
+	mu      sync.Mutex    // guards what follows. No file is read with it, but a change of the fleet waits for a revocation that is being saved
 	running map[runner]context.CancelFunc
 	group   sync.WaitGroup // the projects' goroutines
 	life    context.Context
@@ -134,8 +134,8 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 		running: map[runner]context.CancelFunc{},
 	}
 	d.leases = lease.New(lease.Options{ // both are called only while connections are served, after openFleet has made d.fleet
-		Withhold: func() bool { h := d.fleet.Hearing(); return h.InFleet && h.Refuses },
-		Hearing:  func() (time.Duration, bool) { h := d.fleet.Hearing(); return h.Age, h.InFleet && h.Blind },
+		Withhold: func() bool { return d.fleet.Hearing().Refuses },
+		Hearing:  func() (time.Duration, bool) { h := d.fleet.Hearing(); return h.Age, h.Blind },
 	})
 	d.started, d.selfToken = d.opts.Now(), unsigned()
 	d.counters = serve.NewCounters(d.selfToken)

@@ -129,7 +129,7 @@ func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	text := fmt.Sprintf("ok: %d of %d projects have keys", len(all), len(all))
-	if hearing.InFleet && hearing.Blind {
+	if hearing.Blind {
 		text = "degraded: does not hear its fleet; " + text
 	}
 	httpserver.Say(w, http.StatusOK, text)

@@ -67,7 +67,7 @@ func (d *Daemon) status() string {
 	switch h := d.fleet.Hearing(); {
 	case h.Refuses:
 		text += "; has not heard its fleet for too long, and accepts nothing"
-	case h.InFleet && h.Blind:
+	case h.Blind:
 		text += "; does not hear its fleet"
 	}
 	if d.revocations.Unsaved() {

@@ -10,8 +10,8 @@ import (
 // Hearing says whether this host hears its fleet at the moment, and when it last
 // did. The zero value is for a host without a fleet.
 type Hearing struct {
-	// InFleet says that there is a fleet. Without one the other fields mean
-	// nothing.
+	// InFleet says that there is a fleet. Without one, Blind and Refuses are
+	// false, and Ever and Age mean nothing.
 	InFleet bool
 	// Blind says that the host does not hear the fleet at the moment.
 	Blind bool
