@@ -33,9 +33,9 @@ type CA struct {
 	Unfit []string
 }
 
-// ReadCA reads the file at path, which is relative to dir, as of now: certificates in
+// readCA reads the file at path, which is relative to dir, as of now: certificates in
 // PEM, and nothing else.
-func ReadCA(path, dir string, now time.Time) (*CA, error) {
+func readCA(path, dir string, now time.Time) (*CA, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
@@ -64,7 +64,7 @@ func (p *Project) Authorities(dir string, now time.Time) (*CA, error) {
 	if p.CA == "" {
 		return nil, nil
 	}
-	ca, err := ReadCA(p.CA, dir, now)
+	ca, err := readCA(p.CA, dir, now)
 	if err != nil {
 		return nil, fmt.Errorf("ca: %w", err)
 	}
@@ -101,7 +101,7 @@ func (ca *CA) Same(path, dir string) bool {
 	if path == "" || ca == nil {
 		return path == "" && ca == nil
 	}
-	now, err := ReadCA(path, dir, time.Time{})
+	now, err := readCA(path, dir, time.Time{})
 	return err == nil && now.Pool.Equal(ca.Pool)
 }
 

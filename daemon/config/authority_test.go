@@ -66,7 +66,7 @@ func TestFilesOfAuthorities(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(c.text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			ca, err := ReadCA("./ca.pem", dir, now)
+			ca, err := readCA("./ca.pem", dir, now)
 			if c.want != "" {
 				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "ca.pem") {
 					t.Errorf("%v, want %s", err, c.want)
@@ -92,14 +92,14 @@ func TestAFileOfAuthoritiesMustBeOurOwn(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ReadCA(path, "/elsewhere", time.Now()); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "others can write") {
+		if _, err := readCA(path, "/elsewhere", time.Now()); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "others can write") {
 			t.Errorf("mode %#o: %v", mode, err)
 		}
 	}
-	if _, err := ReadCA(dir, "", time.Now()); err == nil || !strings.Contains(err.Error(), "regular") {
+	if _, err := readCA(dir, "", time.Now()); err == nil || !strings.Contains(err.Error(), "regular") {
 		t.Errorf("a folder: %v", err)
 	}
-	if _, err := ReadCA("./missing.pem", dir, time.Now()); err == nil || !strings.Contains(err.Error(), "no such file") {
+	if _, err := readCA("./missing.pem", dir, time.Now()); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("none: %v", err)
 	}
 	if os.Geteuid() == 0 {
@@ -109,7 +109,7 @@ func TestAFileOfAuthoritiesMustBeOurOwn(t *testing.T) {
 		if err := os.Chown(path, 12345, 12345); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ReadCA(path, "", time.Now()); err == nil || !strings.Contains(err.Error(), "another user") {
+		if _, err := readCA(path, "", time.Now()); err == nil || !strings.Contains(err.Error(), "another user") {
 			t.Errorf("somebody else's: %v", err)
 		}
 	}

@@ -233,7 +233,7 @@ func (f *Fleet) Options(dir string) (fleet.Options, error) {
 		o.Keys = append(o.Keys, key)
 	}
 	if f.CA != "" {
-		ca, err := ReadCA(f.CA, dir, time.Now())
+		ca, err := readCA(f.CA, dir, time.Now())
 		if err != nil {
 			return o, fmt.Errorf("fleet.ca: %w", err)
 		}

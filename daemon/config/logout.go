@@ -7,8 +7,8 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 )
 
-// MaxLogoutClients is the largest number of clients whose logout tokens a project takes.
-const MaxLogoutClients = 16
+// maxLogoutClients is the largest number of clients whose logout tokens a project takes.
+const maxLogoutClients = 16
 
 // checkLogout checks the clients whose logout tokens end sessions, and session_lifetime.
 func checkLogout(p *Project, report reporter) {
@@ -18,8 +18,8 @@ func checkLogout(p *Project, report reporter) {
 	if len(p.LogoutClientIDs) == 0 {
 		return
 	}
-	if len(p.LogoutClientIDs) > MaxLogoutClients {
-		report("logout_client_ids", "at most %d of them", MaxLogoutClients)
+	if len(p.LogoutClientIDs) > maxLogoutClients {
+		report("logout_client_ids", "at most %d of them", maxLogoutClients)
 	}
 	for i, id := range p.LogoutClientIDs {
 		switch {

@@ -31,7 +31,7 @@ func TestLogoutClientsAreBounded(t *testing.T) {
 		good    bool
 	}{
 		{nil, true},
-		{many(MaxLogoutClients - 1), true}, {many(MaxLogoutClients), true}, {many(MaxLogoutClients + 1), false},
+		{many(maxLogoutClients - 1), true}, {many(maxLogoutClients), true}, {many(maxLogoutClients + 1), false},
 		{long(maxClientID - 1), true}, {long(maxClientID), true}, {long(maxClientID + 1), false},
 	} {
 		cfg := members(c.clients...)

@@ -9,7 +9,7 @@ import (
 
 // Bounds of what a protected resource is configured with.
 const (
-	MaxResources      = 16
+	maxResources      = 16
 	maxResourceLength = 512
 	MaxScopes         = 16
 	maxScopeLength    = 128
@@ -29,8 +29,8 @@ func checkResources(p *Project, report reporter) {
 		}
 		return
 	}
-	if len(p.Resources) > MaxResources {
-		report("resources", "at most %d of them", MaxResources)
+	if len(p.Resources) > maxResources {
+		report("resources", "at most %d of them", maxResources)
 	}
 	for i, resource := range p.Resources {
 		if what := resourceFault(resource); what != "" {

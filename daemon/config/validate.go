@@ -26,7 +26,7 @@ const (
 	MaxProjects        = 64
 	MaxCallers         = 256
 	MaxProjectName     = protocol.MaxProject
-	MaxLeeway          = 60 * time.Second
+	maxLeeway          = 60 * time.Second
 	MinCacheBytes      = 1 << 20 // what the cache needs, cache.MinBytes
 	MaxUpstreamTimeout = time.Minute
 	maxIdleTimeout     = 24 * time.Hour
@@ -195,7 +195,7 @@ func (p *Project) validateRhythm(report reporter) {
 		value    Duration
 		min, max time.Duration
 	}{
-		{"leeway", p.Leeway, 0, MaxLeeway},
+		{"leeway", p.Leeway, 0, maxLeeway},
 		{"profile_fresh", p.ProfileFresh, time.Second, 24 * time.Hour},
 		{"profile_stale", p.ProfileStale, 0, 24 * time.Hour},
 		{"upstream_timeout", p.UpstreamTimeout, 100 * time.Millisecond, MaxUpstreamTimeout},

@@ -43,8 +43,8 @@ func gateFlaw(token []byte) error {
 	switch dots := bytes.Count(token, []byte{'.'}); {
 	case Gate(token):
 		return nil
-	case len(token) < MinToken || len(token) > MaxToken:
-		return fmt.Errorf("%d bytes, and a token has %d to %d", len(token), MinToken, MaxToken)
+	case len(token) < minToken || len(token) > MaxToken:
+		return fmt.Errorf("%d bytes, and a token has %d to %d", len(token), minToken, MaxToken)
 	case dots != 2:
 		return fmt.Errorf("dots: %d, and a token has two", dots)
 	}

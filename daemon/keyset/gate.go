@@ -8,7 +8,7 @@ import (
 
 // The bounds of a token in its compact form, in bytes.
 const (
-	MinToken = 20
+	minToken = 20
 	MaxToken = protocol.MaxToken
 )
 
@@ -39,11 +39,11 @@ const nameRoom = 64
 // have this shape: a session credential has one dot, or two dots with its
 // cookie's name, which is followed by "=".
 func Shaped(token []byte) bool {
-	return len(token) >= MinToken && len(token) <= MaxToken &&
+	return len(token) >= minToken && len(token) <= MaxToken &&
 		bytes.Count(token, []byte{'.'}) == 2 && bytes.IndexByte(token[:min(nameRoom, len(token))], '=') < 0
 }
 
-// Gate tells whether the bytes have the one form a token can have: MinToken to
+// Gate tells whether the bytes have the one form a token can have: minToken to
 // MaxToken bytes, exactly three non-empty segments of base64url without
 // padding, and in each segment the unused bits of the last character zero. So
 // a signed token has one spelling, and what passes can be decoded.

@@ -10,7 +10,7 @@ import (
 // slowGate is the gate's rule written for clarity.
 func slowGate(token string) bool {
 	parts := strings.Split(token, ".")
-	if len(token) < MinToken || len(token) > MaxToken || len(parts) != 3 {
+	if len(token) < minToken || len(token) > MaxToken || len(parts) != 3 {
 		return false
 	}
 	for _, part := range parts {

@@ -30,9 +30,9 @@ const (
 	ClientsWait = 250 * time.Millisecond
 	// Reason is the reason of revocations that a logout token has made.
 	Reason = "back-channel logout"
-	// MaxAnnouncing is how many revocations may be announced to the fleet at once;
+	// maxAnnouncing is how many revocations may be announced to the fleet at once;
 	// further ones are told with Tell.
-	MaxAnnouncing = 16
+	maxAnnouncing = 16
 	// label is the asker's name when logout tokens are judged. The tokens come from
 	// outside, so together they have the share of one visitor.
 	label = "LOGOUT"
@@ -71,7 +71,7 @@ type Receiver struct {
 
 // New returns a Receiver. It starts nothing.
 func New(c Config) *Receiver {
-	return &Receiver{config: c, announcing: make(chan struct{}, MaxAnnouncing)}
+	return &Receiver{config: c, announcing: make(chan struct{}, maxAnnouncing)}
 }
 
 // Wait waits for the announcements in progress. No token may be received after it.

@@ -261,13 +261,13 @@ func TestManyLogoutsAtOnceAreToldTheSlowWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.announcing = func() { time.Sleep(time.Second) }
-		for i := range MaxAnnouncing + 1 {
+		for i := range maxAnnouncing + 1 {
 			r.says.Session = strings.Repeat("s", i+1)
 			if reply := r.receive(); reply != "OK ended=session changed=1" {
 				t.Fatal(reply)
 			}
 			synctest.Wait()
-			if want := int64(max(0, i+1-MaxAnnouncing)); r.told.Load() != want || r.announced.Load() != int64(i+1)-want {
+			if want := int64(max(0, i+1-maxAnnouncing)); r.told.Load() != want || r.announced.Load() != int64(i+1)-want {
 				t.Errorf("after %d: %d announced, %d told", i+1, r.announced.Load(), r.told.Load())
 			}
 		}

@@ -16,8 +16,8 @@ const (
 	HitSample = 64
 	// LatencyName is the name of the metric that Latency writes.
 	LatencyName = "neonauthd_lookup_duration_seconds"
-	// RecentTime is how far Recent looks back.
-	RecentTime = time.Minute
+	// recentTime is how far Recent looks back.
+	recentTime = time.Minute
 
 	bucketCount = 21
 )
@@ -115,7 +115,7 @@ func (l *Latency) Mark(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.marks = append(l.marks, latencyMark{now, l.hits.read(), l.misses.read()})
-	for len(l.marks) > 1 && now.Sub(l.marks[1].at) >= RecentTime {
+	for len(l.marks) > 1 && now.Sub(l.marks[1].at) >= recentTime {
 		l.marks = l.marks[1:]
 	}
 }
@@ -124,7 +124,7 @@ func (l *Latency) Mark(now time.Time) {
 // P99, as precisely as the buckets tell. The zero value: there were none.
 type Spread struct{ P50, P99 time.Duration }
 
-// Recent returns how long lookups of about the last RecentTime took: all of them, those
+// Recent returns how long lookups of about the last recentTime took: all of them, those
 // from memory, and the others.
 func (l *Latency) Recent() (all, hits, misses Spread) {
 	l.mu.Lock()

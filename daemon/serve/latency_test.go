@@ -51,10 +51,10 @@ func TestRecentForgetsAfterAMinute(t *testing.T) {
 	start := time.Now()
 	l.Mark(start)
 	l.misses.add(time.Second)
-	for at := time.Duration(0); at <= 10*RecentTime; at += RecentTime / 12 {
+	for at := time.Duration(0); at <= 10*recentTime; at += recentTime / 12 {
 		l.Mark(start.Add(at))
 		_, _, misses := l.Recent()
-		if there := misses != (Spread{}); there != (at < RecentTime) {
+		if there := misses != (Spread{}); there != (at < recentTime) {
 			t.Fatalf("after %v it is %v", at, misses)
 		}
 		if len(l.marks) > 13 {

@@ -42,8 +42,8 @@ func (p Preset) String() string {
 const (
 	// DefaultTimeout bounds an exchange as a whole, from dialling to the last byte.
 	DefaultTimeout = 3 * time.Second
-	// DefaultRate is the number of profile requests per second, and the size of a burst.
-	DefaultRate = 20
+	// defaultRate is the number of profile requests per second, and the size of a burst.
+	defaultRate = 20
 	// MaxConcurrent is the number of profile requests in flight at once.
 	MaxConcurrent = fair.MaxCalls
 	// MaxKeysetBody is the largest key set accepted, in bytes.
@@ -86,7 +86,7 @@ type Config struct {
 	AllowRestricted, AllowAnonymous bool
 	// Timeout bounds each exchange as a whole; 0 means DefaultTimeout.
 	Timeout time.Duration
-	// Rate is the number of profile requests per second, with a burst of the same size; 0 means DefaultRate.
+	// Rate is the number of profile requests per second, with a burst of the same size; 0 means defaultRate.
 	Rate float64
 	// Transport is how the upstream is reached: authorities, proxy, plain http. The Client sets its bounds itself.
 	Transport transport.Config
@@ -109,7 +109,7 @@ func (config Config) withDefaults() Config {
 		config.Timeout = DefaultTimeout
 	}
 	if config.Rate == 0 {
-		config.Rate = DefaultRate
+		config.Rate = defaultRate
 	}
 	if config.Now == nil {
 		config.Now = time.Now
