@@ -113,7 +113,7 @@ func (c *Client) readKey(a *answer, k APIKey) (Profile, *Error) {
 	}
 	body, err := readObject(a.body, profileRules)
 	if err != nil {
-		return Profile{}, unusable(a.status, "the body is not one strict JSON object: "+faultOf(err))
+		return Profile{}, notStrict(a.status, "the body is not one strict JSON object: ", err)
 	}
 	member, kind := k.owner()
 	value, _ := body.inner("value")

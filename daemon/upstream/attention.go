@@ -46,6 +46,8 @@ func (a *attention) due(cause string, now time.Time) bool {
 // next says what an operator can do about e.
 func (e *Error) next() string {
 	switch {
+	case e.ofOne:
+		return "one user's data breaks a limit of this daemon (docs/operating.md), and other users are not concerned; mend the data at the upstream"
 	case e.loud:
 		return "see what answers in the upstream's place, or between it and this host"
 	case e.act == actIntrospect:

@@ -169,7 +169,7 @@ func (c *Client) readMetadata(a *answer, issuer string) (document, *Error) {
 	}
 	body, err := readObject(a.body, documentRules)
 	if err != nil {
-		return document{}, unusable(a.status, "the discovery document is not one strict JSON object: "+faultOf(err))
+		return document{}, notStrict(a.status, "the discovery document is not one strict JSON object: ", err)
 	}
 	got := document{issuer: body.text("issuer")}
 	if got.issuer != issuer {

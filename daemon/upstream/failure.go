@@ -81,6 +81,7 @@ type Error struct {
 	loud    bool    // the operator has to hear of it, whatever the meaning
 	// doubtful tells that the answer itself may be used once the clocks agree.
 	doubtful bool
+	ofOne    bool // it is about data of one user, and says nothing against the upstream
 	earlier  bool // it is about an earlier request, too soon after which nothing is sent
 }
 

@@ -114,7 +114,7 @@ func readIntrospection(a *answer, judge Judge) ([]byte, *Error) {
 	}
 	body, err := readObject(a.body, profileRules)
 	if err != nil {
-		return nil, unusable(a.status, "the body is not one strict JSON object: "+faultOf(err))
+		return nil, notStrict(a.status, "the body is not one strict JSON object: ", err)
 	}
 	switch body.member("active").Kind() {
 	case 't':

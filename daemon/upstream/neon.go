@@ -29,7 +29,7 @@ func (c *Client) neonProfile(ctx context.Context, s Session, subject string) (Pr
 	}
 	body, err := readObject(a.body, profileRules)
 	if err != nil {
-		return Profile{}, unusable(a.status, "the body is neither null nor one strict JSON object: "+faultOf(err))
+		return Profile{}, notStrict(a.status, "the body is neither null nor one strict JSON object: ", err)
 	}
 	return readSession(body, s, subject, a.at)
 }
@@ -44,7 +44,7 @@ func readSession(body object, s Session, subject string, at instants) (Profile, 
 		return Profile{}, unusable(http.StatusOK, "the answer lacks session or user")
 	}
 	if err := profileRules.Members(user.compact, nil); err != nil { // because the user is what is passed on
-		return Profile{}, unusable(http.StatusOK, "the user is not one strict JSON object: "+faultOf(err))
+		return Profile{}, notStrict(http.StatusOK, "the user is not one strict JSON object: ", err)
 	}
 	id, ok := user.identifier("id")
 	owner, ok2 := half.identifier("userId")

@@ -35,13 +35,14 @@ func readObject(body []byte, rules strictjson.Rules) (object, error) {
 	return object{compact}, nil
 }
 
-// faultOf is what is wrong with a body that readObject refuses, in closed words.
-func faultOf(err error) string {
-	var fault *strictjson.Fault
-	if errors.As(err, &fault) {
-		return fault.What
-	}
-	return "not readable"
+// notStrict is the failure of a body that readObject refuses; what says what it should have been. Well-formed JSON that
+// breaks a rule of ours is an answer of the upstream about one user, who may have written it.
+func notStrict(status int, what string, err error) *Error {
+	fault := &strictjson.Fault{What: "not readable"}
+	_ = errors.As(err, &fault)
+	e := unusable(status, what+fault.What)
+	e.ofOne = slices.Contains([]string{strictjson.GivenTwice, strictjson.CaseTwins, strictjson.OddName, strictjson.TooDeep, strictjson.NotFinite}, fault.What)
+	return e
 }
 
 // isNull reports whether body is the JSON value null and nothing else but blanks.

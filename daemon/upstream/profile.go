@@ -134,7 +134,7 @@ func readProfile(a *answer, name, subject string) (object, *Error) {
 func readClaims(text []byte, status int, name, subject string) (object, *Error) {
 	body, err := readObject(text, profileRules)
 	if err != nil {
-		return object{}, unusable(status, "the body is not one strict JSON object: "+faultOf(err))
+		return object{}, notStrict(status, "the body is not one strict JSON object: ", err)
 	}
 	id, ok := body.identifier(name)
 	if !ok {

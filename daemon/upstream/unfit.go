@@ -22,7 +22,7 @@ type unfit struct {
 // empty for what may be made up by anybody, which does not count.
 func (u *unfit) judge(o outcome, about string, e *Error) outcome {
 	switch {
-	case o == healthy && (e == nil || !e.Unfit()):
+	case o == healthy && (e == nil || !e.Unfit() || e.ofOne):
 		u.users, u.tripped = u.users[:0], nil
 		return o
 	case o == failed:

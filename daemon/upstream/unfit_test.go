@@ -151,6 +151,32 @@ func TestOneUsersTroubleHoldsNobodyBack(t *testing.T) {
 	}
 }
 
+// TestDataOfUsersSaysNothingAgainstTheUpstream: users can write some members of their profiles. However many of them write
+// what this daemon refuses, others are asked about.
+func TestDataOfUsersSaysNothingAgainstTheUpstream(t *testing.T) {
+	for name, member := range map[string]string{
+		"a control character in a name": `"x":{"line\nbreak":1}`,
+		"nested too deep":               `"x":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth),
+		"a number beyond every float64": `"x":1e999`,
+		"a name given twice":            `"x":{"a":1,"a":2}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := inMemory(t, memoryConfig(1000), answerWith(200, jsonType, `{"id":"`+stackUser+`",`+member+`}`))
+				for n := range 2 * tripAfter {
+					e := want(t, askAbout(c, n), Unavailable, "")
+					if !e.Unfit() || e.Local || !strings.Contains(e.next(), "other users are not concerned") {
+						t.Fatalf("user %d: %+v, next %q", n, e, e.next())
+					}
+				}
+				if s := c.Governor(); s.Circuit != Closed {
+					t.Errorf("circuit %v", s.Circuit)
+				}
+			})
+		})
+	}
+}
+
 // TestWhileBlockedAFailureIsToldAsOne: the last trial says why nothing is sent. A made-up credential is no trial.
 func TestWhileBlockedAFailureIsToldAsOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
