@@ -119,12 +119,14 @@ func (a Accepted) User() User {
 	return u
 }
 
-// payloadOf returns the claims part of a token; "" for a session credential,
-// which has none.
+// payloadOf returns the claims part of a token. It returns "" unless the token
+// has exactly three parts, like every token whose claims the daemon verifies: a
+// session credential has no claims, and of an opaque access token with more
+// parts no part is verified.
 func payloadOf(token string) string {
 	_, rest, _ := strings.Cut(token, ".")
-	payload, _, found := strings.Cut(rest, ".")
-	if !found {
+	payload, signature, found := strings.Cut(rest, ".")
+	if !found || strings.Contains(signature, ".") {
 		return ""
 	}
 	return strings.Clone(payload) // a kept answer must not keep the token in memory

@@ -19,6 +19,7 @@ type UserCase struct {
 	Subject   string
 	Principal string // "" is an answer that has none
 	JSON      string
+	Token     string  // "" is one that the player makes of Claims
 	Claims    *string // the payload of the token; nil is a session credential
 	User      map[string]any
 }
@@ -56,6 +57,8 @@ func PlayUsers(t *testing.T, path string, try func(t *testing.T, asks *client.Cl
 
 func (c *UserCase) token() string {
 	switch {
+	case c.Token != "":
+		return c.Token
 	case c.Level == protocol.LevelClaims:
 		return "e30.e30.c2ln"
 	case c.Claims == nil:

@@ -90,7 +90,7 @@ function accepted(question, reply) {
     source: wordField(reply, 'source', SOURCES),
     heard: reply.fields.has('heard') ? numberField(reply, 'heard') * 1000 : 0,
     json: reply.rest,
-    payload: reply.fields.get('level') === 'profile' ? payloadOf(question.token)?.toString() : undefined,
+    payload: reply.fields.get('level') === 'profile' ? payloadOf(question.token) : undefined,
   })
   // The daemon has validated the JSON; this check only refuses other text in
   // its place.

@@ -65,18 +65,21 @@ const text = (value) => (typeof value === 'string' ? value.toWellFormed() : '')
 
 const first = (...values) => values.map(text).find((one) => one !== '') ?? ''
 
-// payloadOf returns the claims part of a token, which the daemon has verified;
-// undefined for a session credential, which has none. It is a copy: a substring
-// would keep the whole token in memory.
+// payloadOf returns the claims part of a token, decoded. It returns undefined
+// unless the token has three parts, like every token whose claims the daemon
+// verifies. It is a copy: a substring would keep the whole token in memory.
 function payloadOf(token) {
   const parts = token.split('.')
-  return parts.length === 3 ? Buffer.from(parts[1], 'base64url') : undefined
+  if (parts.length !== 3) return undefined
+  const payload = Buffer.from(parts[1], 'base64url')
+  // The decoder skips characters that it does not know, but the payload of a token has none.
+  return payload.toString('base64url') === parts[1] ? payload.toString() : undefined
 }
 
 // claimsIn parses a payload; undefined: there is none, or it is not an object.
 function claimsIn(payload) {
   try {
-    return payload && objectIn(payload.toString())
+    return payload && objectIn(payload)
   } catch {
     return undefined
   }

@@ -39,7 +39,7 @@ class Users(unittest.TestCase):
         # As the protocol spells a value that has no other bytes than these subjects.
         subject = quote(case["subject"], safe="/")
         self.reply = f"OK level={case['level']} project=main sub={subject}{said} {rest}"
-        token = token_of(case.get("claims", "{}"))
+        token = case.get("token") or token_of(case.get("claims", "{}"))
         answer = self.client.profile(token) if case["level"] == "profile" else self.client.verify(token)
         assert isinstance(answer, Accepted), answer
         return answer
@@ -57,6 +57,8 @@ class Users(unittest.TestCase):
                 self.assertEqual(answer.profile, json.loads(case["json"]) if case["level"] == "profile" else None)
                 if case["level"] == "claims":
                     self.assertEqual(answer.claims, json.loads(case["json"]))
+                elif case["claims"] is None:
+                    self.assertIsNone(answer.claims)
                 self.assertEqual(repr(answer.user), f"User(kind={want['kind']!r})")
                 str(answer.user.name).encode()
 

@@ -96,12 +96,22 @@ func TestSharedUsers(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := New("dev", asks, set, slog.New(slog.DiscardHandler), time.Now)
-		r := httptest.NewRequest(http.MethodGet, "/nginx?allow=restricted&allow=anonymous&allow=machine&allow=team&level="+c.Level, http.NoBody)
-		r.Header.Set("X-Token", token)
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
+		ask := func(more string) *httptest.ResponseRecorder {
+			r := httptest.NewRequest(http.MethodGet, "/nginx?allow=restricted&allow=anonymous&allow=machine&allow=team&level="+c.Level+more, http.NoBody)
+			r.Header.Set("X-Token", token)
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			return w
+		}
+		w := ask("")
 		if w.Code != http.StatusNoContent {
 			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		for _, scope := range []string{"read", "admin"} {
+			scopes, _ := c.User["scopes"].([]any)
+			if got := ask("&require=scope:"+scope).Code == http.StatusNoContent; got != slices.Contains(scopes, any(scope)) {
+				t.Errorf("let in with scope %s: %t, and the user has %v", scope, got, scopes)
+			}
 		}
 		for field, member := range map[string]string{
 			"User-Id": "id", "Email": "email", "Email-Verified": "emailVerified", "Name": "name", "Team-Id": "teamId", "Session-Id": "sessionId",
