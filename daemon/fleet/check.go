@@ -236,7 +236,7 @@ func (c *checker) opens(ctx context.Context) {
 		_, key, ok := p.openWords(hosts[i], hosts[i+1])
 		count(key, ok)
 	}
-	if d := time.UnixMilli(parseNumber(hosts[1])*1000 + parseNumber(hosts[2])/1000).Sub(began); d > clockLimit || d < -clockLimit {
+	if d := time.UnixMilli(parseTime(hosts[1], hosts[2])).Sub(began); d > clockLimit || d < -clockLimit {
 		c.say(Warning, "the engine's clock is %s ahead of this host's: set both right", d.Round(time.Millisecond))
 	}
 	c.judge(opened, old, closed)

@@ -240,7 +240,7 @@ func (f *Fleet) readHosts(found []string, sent time.Time) (newest cursor, engine
 	}
 	f.skipped(parseNumber(found[4]))
 	came := f.o.Now()
-	engineTime = parseNumber(found[1])*1000 + parseNumber(found[2])/1000
+	engineTime = parseTime(found[1], found[2])
 	f.compareClocks(engineTime, sent, came)
 	hosts = map[string]string{}
 	for i := hostsHead; i < len(found); i += 2 {

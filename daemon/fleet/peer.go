@@ -183,10 +183,11 @@ func (p *peers) take(one *peer, raw string, engine int64, now time.Time) bool {
 	if older {
 		w.Refuse = 0
 	}
-	age := time.Duration(max(0, engine-w.Time)) * time.Millisecond
-	if age > silentFor {
+	old := max(0, engine-w.Time) // ms; more than a time.Duration has room for if a clock is wrong enough
+	if old > silentFor.Milliseconds() {
 		return known
 	}
+	age := time.Duration(old) * time.Millisecond
 	if known {
 		age = 0
 	}

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -36,6 +37,40 @@ func TestWordsThatNobodyWritesAnyMoreAreNoHost(t *testing.T) {
 	}
 	if p.hear(map[string]string{}, now.UnixMilli(), now); len(p.all) != 0 {
 		t.Error("they are remembered")
+	}
+}
+
+// TestWordsOfLongAgoAreNoHostHoweverLongAgo: the engine's clock may say anything.
+func TestWordsOfLongAgoAreNoHostHoweverLongAgo(t *testing.T) {
+	for _, since := range []int64{silentFor.Milliseconds() + 1, math.MaxInt64 / 1_000_000, math.MaxInt64/1_000_000 + 1, 1 << 44, 1 << 60} {
+		p := newPeers(newKeyring("test", []Key{testKey(t, 1)}), hostsKey, "own")
+		now := time.Now()
+		p.hear(map[string]string{"x": p.sealWords("x", words{Run: "r", Number: 1, Time: now.UnixMilli()})}, now.UnixMilli()+since, now)
+		if len(p.all) != 0 {
+			t.Errorf("words of %d ms ago are of a host that was heard %s ago", since, now.Sub(p.all["x"].at))
+		}
+	}
+}
+
+// TestTheEnginesTimesFitIntoADuration, whatever it says.
+func TestTheEnginesTimesFitIntoADuration(t *testing.T) {
+	for text, want := range map[string]int64{
+		"": 0, "x": 0, "-1": 0, "0": 0, "1790000000000": 1790000000000, "9223372036854775807": mostMilli, "99999999999999999999": 0,
+	} {
+		if got := parseNumber(text); got != want {
+			t.Errorf("%q is %d, want %d", text, got, want)
+		}
+	}
+	for _, row := range []struct {
+		seconds, micros string
+		want            int64
+	}{{"1790000000", "123999", 1790000000123}, {"9223372036854775807", "999999", mostMilli}, {"-5", "", 0}} {
+		if got := parseTime(row.seconds, row.micros); got != row.want {
+			t.Errorf("%s s and %s us are %d ms, want %d", row.seconds, row.micros, got, row.want)
+		}
+	}
+	if d := time.Duration(mostMilli) * time.Millisecond; d.Milliseconds() != mostMilli {
+		t.Errorf("%d ms are %s", int64(mostMilli), d)
 	}
 }
 

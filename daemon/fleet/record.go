@@ -92,11 +92,20 @@ func (r *records) openField(field, value string) (m Mark, undone bool, key int, 
 	return m, undone, key, true
 }
 
-// parseNumber reads a number that the engine says.
+// mostMilli bounds what the engine says, in ms: a time.Duration has room for it, and as a
+// time it is in the year 2248.
+const mostMilli = 1 << 43
+
+// parseNumber reads a number that the engine says; 0 if it is below 0 or no number.
 func parseNumber(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return 0
 	}
-	return n
+	return min(max(0, n), mostMilli)
+}
+
+// parseTime reads what the engine answers to TIME, in ms since 1970.
+func parseTime(seconds, micros string) int64 {
+	return min(parseNumber(seconds)*1000+parseNumber(micros)/1000, mostMilli)
 }

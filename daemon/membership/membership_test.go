@@ -271,6 +271,8 @@ func TestTheLongestLifetimeOfATokenIsTheFleets(t *testing.T) {
 	late := newHost(t, filepath.Join(t.TempDir(), "c"))
 	late.join(engine.URL)
 	e2e.Until(t, "a new host has heard of it", func() bool { return late.list.Longest() == long })
+	hosts[0].list.Note(&revoke.Token{Project: "main", Subject: "u", Issued: now, Expires: 253402300799}) // the year 9999
+	e2e.Until(t, "the other host has heard of a token without an end", func() bool { return hosts[1].list.Longest() == maxLife*time.Second })
 }
 
 // TestTheSameTableIsTheSameMembership: a reload that changes nothing of the fleet

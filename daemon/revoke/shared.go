@@ -180,8 +180,12 @@ func (l *List) shared(m Mark, v revocation) Shared {
 
 // Longest returns the lifetime of the longest-lived token that this host has seen
 // or has been told of. Revocations of sessions and subjects are kept for at least
-// this time.
-func (l *List) Longest() time.Duration { return time.Duration(l.longest.Load()) * time.Second }
+// this time. A longer life than a time.Duration has room for, 292 years, is returned as
+// 292 years.
+func (l *List) Longest() time.Duration {
+	const most = math.MaxInt64 / int64(time.Second)
+	return time.Duration(min(l.longest.Load(), most)) * time.Second
+}
 
 // RaiseLongest notes the lifetime of the longest-lived token that the fleet has
 // seen, and reports whether it is longer than the known one. If it is, marks are

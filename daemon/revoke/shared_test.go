@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -235,6 +236,18 @@ func TestTheFleetsLongestLifeIsTakenIn(t *testing.T) {
 	l := member(t).open()
 	if !l.RaiseLongest(48*time.Hour) || l.RaiseLongest(time.Hour) || l.Longest() != 48*time.Hour {
 		t.Errorf("longest %s", l.Longest())
+	}
+}
+
+// TestALifetimeBeyondADurationIsNotShort: 9999-12-31 as exp is 8000 years away, and a
+// time.Duration holds 292.
+func TestALifetimeBeyondADurationIsNotShort(t *testing.T) {
+	for _, exp := range []int64{math.MaxInt64/int64(time.Second) + 2, 253402300799, 1<<53 - 1} {
+		l := member(t).open()
+		l.Note(&Token{Project: "main", Issued: 1, Expires: exp})
+		if got := l.Longest(); got < 292*365*24*time.Hour {
+			t.Errorf("exp %d: longest %s", exp, got)
+		}
 	}
 }
 
