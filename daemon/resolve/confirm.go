@@ -16,14 +16,15 @@ func (r *Resolver) Confirm(l *Lookup, v Verdict) Verdict {
 		return v
 	}
 	e, now := v.entry, r.now()
+	purged := r.purges.Covers(e.revision, l.purged(), e.user())
 	switch {
 	case !r.timely(now):
 		v = untimely()
-	case e.over(now):
+	case e.over(now) && (e.key != nil || !purged): // the end of an opaque credential is what the upstream has said
 		v = rejected(protocol.ReasonExpired)
 	case e.revoked(r.revocations):
 		v = rejected(protocol.ReasonRevoked)
-	case e.key != nil && !r.holds(l, e, now), !e.alive(l.Project, now), r.purges.Covers(e.revision, l.purged(), e.user()):
+	case purged, e.key != nil && !r.holds(l, e, now), !e.alive(l.Project, now):
 		v = Busy() // withdrawn, purged or too old: the caller has to ask again
 	case v.Level == LevelProfile:
 		r.profiles.confirm(l, &v, now)
@@ -52,7 +53,7 @@ func (s *profiles) confirm(l *Lookup, v *Verdict, now time.Time) {
 		*v = Busy()
 		return
 	}
-	if p.over(l.Project, now) {
+	if s.over(p, l, now) {
 		*v = rejected(protocol.ReasonExpired)
 		return
 	}

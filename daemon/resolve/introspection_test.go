@@ -293,3 +293,42 @@ func TestAnEndByTheUpstreamIsTheEnd(t *testing.T) {
 	again, _ = k.askFully(l)
 	wantOutcome(t, "where claims will do", again, protocol.Rejected(protocol.ReasonExpired))
 }
+
+// TestAPurgedAnswerEndsNothing: a purge makes void what the upstream has said, also that a token has ended by now.
+func TestAPurgedAnswerEndsNothing(t *testing.T) {
+	k := newIntrospecting(t, config.DefaultIntrospectionLimit)
+	p, user := k.project("mcp"), k.upstream.AddUser(standin.User{}).ID
+	spec := standin.TokenSpec{Subject: user, Client: "checker", Resources: []string{k.upstream.Resource()}, Lifetime: time.Minute}
+	for _, c := range []struct {
+		what   string
+		signed bool
+	}{{"a token that was verified", true}, {"an opaque token", false}} {
+		var token string
+		if c.signed {
+			token = k.upstream.ResourceToken(standin.Neon, standin.TokenSpec{Subject: user, Lifetime: time.Hour})
+		} else {
+			token = k.upstream.OpaqueToken(standin.Neon, spec)
+		}
+		k.upstream.Clear(standin.Introspection)
+		l := k.profile(p, token)
+		v, _ := k.askFully(l)
+		wantAccepted(t, c.what+", at first", v)
+		now := k.clock.Read()
+		if c.signed {
+			v.profile = &profile{project: p, user: v.profile.user, revision: v.profile.revision, asked: v.profile.asked, body: v.profile.body, ends: now.Unix() + 60}
+			k.resolver.profiles.memory.keepProfile(l.profileKey(v.entry), v.profile, now)
+		}
+		k.clock.Advance(time.Minute)
+		wantOutcome(t, c.what+", at its end", k.resolver.Confirm(l, v), protocol.Rejected(protocol.ReasonExpired))
+		k.resolver.PurgeSubject("mcp", user)
+		wantOutcome(t, c.what+": a reply that waited", k.resolver.Confirm(l, v), Busy().Outcome)
+		k.upstream.Inject(standin.Introspection, standin.Fault{Kind: standin.Status})
+		l.Fallback = true
+		again, _ := k.askFully(l)
+		if c.signed {
+			wantAccepted(t, c.what+", asked again where claims will do", again)
+		} else {
+			wantOutcome(t, c.what+", asked again", again, protocol.Unknown(protocol.CodeUnavailable))
+		}
+	}
+}

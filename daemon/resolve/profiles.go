@@ -199,7 +199,7 @@ func (s *profiles) usable(p *profile, l *Lookup, now time.Time) *profile {
 		return nil
 	case p.entry != nil && !p.entry.over(now) && !p.entry.alive(l.Project, now):
 		return nil // the clock was set back, so the end of the credential is not known
-	case p.over(l.Project, now):
+	case s.over(p, l, now):
 		return nil
 	}
 	return p
@@ -211,10 +211,11 @@ func (p *profile) isFor(of *Project) bool {
 	return p.project == of || p.entry == nil && p.project.pool == of.pool
 }
 
-// over reports whether the credential has ended by the upstream's answer to this project. It
-// returns false for a nil p.
-func (p *profile) over(of *Project, now time.Time) bool {
-	return p != nil && p.project == of && p.ends != 0 && now.Unix() >= p.ends
+// over reports whether the credential has ended by the upstream's answer p to this project. An
+// answer that is purged ends nothing, and nor does a nil p.
+func (s *profiles) over(p *profile, l *Lookup, now time.Time) bool {
+	return p != nil && p.project == l.Project && p.ends != 0 && now.Unix() >= p.ends &&
+		!s.purges.Covers(p.revision, l.purged(), p.user)
 }
 
 // resolve fetches the profile. If it cannot, it falls back on what the lookup allows. For e
@@ -279,7 +280,7 @@ func (s *profiles) fallback(l *Lookup, e *entry, key cache.Key, failure Verdict)
 	p := s.memory.profile(&key, now)
 	if _, denied := s.denied(key, l, e, now); denied {
 		return failure
-	} else if p.over(l.Project, now) && claims {
+	} else if claims && s.over(p, l, now) {
 		return rejected(protocol.ReasonExpired)
 	}
 	if p = s.usable(p, l, now); p != nil {
