@@ -196,7 +196,7 @@ func TestNoCommandBesideTheProgramFailsAStart(t *testing.T) {
 }
 
 func TestSocketNamesAreThoseTheProgramsExpect(t *testing.T) {
-	programs := map[string]string{"neonauthd.service": "daemon", "neonauth-http.service": "cmd/neonauth-http", "neonauth-http-hooks.service": "cmd/neonauth-http"}
+	programs := map[string]string{"neonauthd.service": "daemon", "neonauth-http.service": "cmd/neonauth-http/internal/listen", "neonauth-http-hooks.service": "cmd/neonauth-http/internal/listen"}
 	for _, name := range matching(t, "*.socket") {
 		u := readUnit(t, name)
 		service := u.one("Socket.Service")
