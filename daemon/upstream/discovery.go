@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
+	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
 // How long a discovery document is good for, and how soon the next fetch may follow after a refresh that failed, or after
@@ -169,7 +170,7 @@ func (c *Client) readMetadata(a *answer, issuer string) (document, *Error) {
 	}
 	body, err := readObject(a.body, documentRules)
 	if err != nil {
-		return document{}, notStrict(a.status, "the discovery document is not one strict JSON object: ", err)
+		return document{}, unusable(a.status, "the discovery document is not one strict JSON object: "+strictjson.What(err))
 	}
 	got := document{issuer: body.text("issuer")}
 	if got.issuer != issuer {

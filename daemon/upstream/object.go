@@ -35,13 +35,12 @@ func readObject(body []byte, rules strictjson.Rules) (object, error) {
 	return object{compact}, nil
 }
 
-// notStrict is the failure of a body that readObject refuses; what says what it should have been. Well-formed JSON that
-// breaks a rule of ours is an answer of the upstream about one user, who may have written it.
+// notStrict is the failure of a body about one user that readObject refuses; what says what the body should have been.
+// Well-formed JSON that breaks a rule of ours is an answer of the upstream, and the user may have written it.
 func notStrict(status int, what string, err error) *Error {
-	fault := &strictjson.Fault{What: "not readable"}
-	_ = errors.As(err, &fault)
-	e := unusable(status, what+fault.What)
-	e.ofOne = slices.Contains([]string{strictjson.GivenTwice, strictjson.CaseTwins, strictjson.OddName, strictjson.TooDeep, strictjson.NotFinite}, fault.What)
+	fault := strictjson.What(err)
+	e := unusable(status, what+fault)
+	e.ofOne = slices.Contains([]string{strictjson.GivenTwice, strictjson.CaseTwins, strictjson.OddName, strictjson.TooDeep, strictjson.NotFinite}, fault)
 	return e
 }
 

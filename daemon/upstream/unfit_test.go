@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fair"
+	"github.com/neonauthd/neonauthd/internal/strictjson"
 )
 
 // askAbout asks for the profile of one of many users.
@@ -148,6 +149,15 @@ func TestOneUsersTroubleHoldsNobodyBack(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestTheDiscoveryDocumentIsNoUsersData: what is wrong with it concerns everybody.
+func TestTheDiscoveryDocumentIsNoUsersData(t *testing.T) {
+	c := inMemory(t, memoryConfig(1000), answerWith(200, jsonType, `{}`))
+	_, e := c.readMetadata(&answer{status: 200, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(`{"issuer":"a","issuer":"b"}`)}, "a")
+	if e == nil || e.ofOne || !strings.Contains(e.Cause(), strictjson.GivenTwice) || strings.Contains(e.next(), "one user") {
+		t.Errorf("%+v", e)
 	}
 }
 

@@ -41,6 +41,15 @@ type Fault struct {
 // Error returns a text without any part of the JSON.
 func (f *Fault) Error() string { return "not one strict JSON object: " + f.What }
 
+// What returns what is wrong with a text, in closed words, by the error of a function that has
+// read the text.
+func What(err error) string {
+	if fault, ok := errors.AsType[*Fault](err); ok {
+		return fault.What
+	}
+	return "not readable"
+}
+
 // The ways in which a text is at fault.
 const (
 	NotJSON     = "not valid JSON"
