@@ -148,7 +148,10 @@ def _id_of(value: object) -> object:
 
 
 def payload_of(token: str) -> str:
-    """Returns the claims part of a token; "" unless it has three parts, like every token whose claims the daemon verifies."""
+    """Returns the claims part of a token; "" unless it has three parts.
+
+    Every token whose claims the daemon verifies has three.
+    """
     parts = token.split(".")
     return parts[1] if len(parts) == 3 else ""
 
