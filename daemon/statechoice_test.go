@@ -12,6 +12,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/configcheck"
 	"github.com/neonauthd/neonauthd/daemon/revoke/revoketest"
 	"github.com/neonauthd/neonauthd/daemon/standin/standintest"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 	"github.com/neonauthd/neonauthd/internal/e2e/need"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
@@ -93,17 +94,17 @@ func TestNoRevocationsAreLeftBehindSilently(t *testing.T) {
 // TestTheServingLineNamesTheStateDirectory that is used, whoever names it.
 func TestTheServingLineNamesTheStateDirectory(t *testing.T) {
 	w := newLiveDaemon(t, withoutOIDC)
-	if want := " state=" + w.config.StateDir + " "; !strings.Contains(w.log.String(), want) {
-		t.Errorf("no %q in %s", want, w.log)
+	named := func(dir string) {
+		t.Helper()
+		e2e.Until(t, "the serving line names "+dir, func() bool { return strings.Contains(w.log.String(), " state="+dir+" ") })
 	}
+	named(w.config.StateDir)
 	w.halt()
 	dir := filepath.Join(w.dir, "unit")
 	t.Setenv("STATE_DIRECTORY", dir+":/elsewhere")
 	w.config.StateDir = filepath.Join(w.dir, "not", "there")
 	w.start()
-	if want := " state=" + dir + " "; !strings.Contains(w.log.String(), want) {
-		t.Errorf("no %q in %s", want, w.log)
-	}
+	named(dir)
 }
 
 // TestFaultsOfTheUnitsDirectorySaySo: their remedies name state_dir, which has no effect.
