@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
@@ -19,14 +20,16 @@ const (
 )
 
 // discovery finds an issuer's endpoints (OpenID Connect Discovery 1.0 section 4) and remembers them. While a
-// later refresh fails, it continues to use the endpoints that it has found before. A failure is remembered too: otherwise
-// each lookup would ask for a document that is not there, past all budgets.
+// later refresh is under way or fails, it continues to use the endpoints that it has found before. A failure is remembered
+// too: otherwise each lookup would ask for a document that is not there, past all budgets.
 type discovery struct {
-	turn     chan struct{} // holds one element while nobody fetches; guards the fields below
-	found    document
-	next     time.Time // nothing is fetched before
-	failure  *Error    // of the last fetch, if no document was ever found; nil otherwise
-	failures int       // in a row
+	turn chan struct{} // holds one element while nobody fetches the first document
+
+	mu       sync.Mutex // guards the fields below; never held during a fetch
+	found    document   // zero: none yet
+	next     time.Time  // nothing is fetched before
+	failure  *Error     // of the last fetch, if no document was ever found; nil otherwise
+	failures int        // in a row
 }
 
 // document holds the members of a discovery document that are used. Endpoints that are absent or may not be asked are
@@ -39,61 +42,74 @@ func newDiscovery() *discovery {
 	return d
 }
 
-// find returns the issuer's document. One caller fetches, the others wait for it, and share its failure.
+// find returns the issuer's document. While there is none, one caller fetches it, and the others wait for that caller and
+// share its failure. A document that is due is fetched again by one caller, within a part of its time. The others use the
+// document in hand meanwhile, and so does that caller after a failure: the endpoints may answer although the address of the
+// document does not.
 func (d *discovery) find(ctx context.Context, c *Client) (document, *Error) {
-	if e := d.wait(ctx, c); e != nil {
-		return document{}, e
-	}
-	defer func() { d.turn <- struct{}{} }()
 	now := c.config.Now()
-	if !clock.Over(d.next, now) {
-		return d.found, d.held(now)
+	d.mu.Lock()
+	found, due := d.found, clock.Over(d.next, now)
+	if found != (document{}) && due {
+		d.next = now.Add(discoveryPause)
 	}
-	got, e := c.discover(ctx)
+	d.mu.Unlock()
 	switch {
-	case e == nil:
-		d.learn(got, c, now)
-	case d.found != document{}:
-		d.next = c.config.Now().Add(max(discoveryPause, e.RetryAfter))
-	case e.outcome == silent: // the caller gave up, which says nothing about the document
-		return document{}, e
-	default:
-		wait := min(firstPause<<min(d.failures, 8), longestPause)
-		kept := *e // the caller goes on to write into e
-		d.failure, d.next = &kept, c.config.Now().Add(max(wait, e.RetryAfter))
-		d.failures++
-		return document{}, e
+	case found == (document{}):
+		return d.first(ctx, c)
+	case due:
+		ctx, cancel := context.WithTimeout(ctx, c.limits.Load().Timeout/3)
+		defer cancel()
+		found, _ = d.again(ctx, c)
 	}
-	return d.found, nil
+	return found, nil
 }
 
-// wait waits for the turn to fetch.
-func (d *discovery) wait(ctx context.Context, c *Client) *Error {
+// first fetches the document while none was ever found.
+func (d *discovery) first(ctx context.Context, c *Client) (document, *Error) {
 	select {
 	case <-d.turn:
-		return nil
 	case <-ctx.Done():
-		return c.exchangeFailure(ctx, c.config.Now(), ctx.Err())
-	}
-}
-
-// again fetches the issuer's document, due or not. The caller limits its calls itself. After a failure everything stays
-// as it was.
-func (d *discovery) again(ctx context.Context, c *Client) (document, *Error) {
-	if e := d.wait(ctx, c); e != nil {
-		return document{}, e
+		return document{}, c.exchangeFailure(ctx, c.config.Now(), ctx.Err())
 	}
 	defer func() { d.turn <- struct{}{} }()
-	now := c.config.Now()
-	got, e := c.discover(ctx)
-	if e != nil {
-		return document{}, e
+	found, e := d.known(c.config.Now())
+	if e == nil && found == (document{}) {
+		found, e = d.again(ctx, c)
+		d.note(e, c.config.Now())
 	}
-	d.learn(got, c, now)
-	return d.found, nil
+	return found, e
 }
 
-// learn remembers a document that was asked for at an instant. Where it lacks an endpoint that only it can tell, the
+// again fetches the issuer's document, due or not, and returns it. After a failure it returns the one in hand, too.
+func (d *discovery) again(ctx context.Context, c *Client) (document, *Error) {
+	asked := c.config.Now()
+	got, e := c.discover(ctx)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e == nil {
+		d.learn(got, c, asked)
+	} else if until := c.config.Now().Add(e.RetryAfter); until.After(d.next) {
+		d.next = until
+	}
+	return d.found, e
+}
+
+// note remembers how a search for the first document has failed; nil if it has not. If the caller gave up, this says nothing
+// about the document.
+func (d *discovery) note(e *Error, now time.Time) {
+	if e == nil || e.outcome == silent {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	wait := min(firstPause<<min(d.failures, 8), longestPause)
+	kept := *e // the caller goes on to write into e
+	d.failure, d.next = &kept, now.Add(max(wait, e.RetryAfter))
+	d.failures++
+}
+
+// learn remembers a document that was asked for at an instant. d.mu is held. Where it lacks an endpoint that only it can tell, the
 // former one stays in use, and the document is fetched again soon.
 func (d *discovery) learn(got document, c *Client, asked time.Time) {
 	fresh, before := discoveryFresh, d.found
@@ -113,26 +129,31 @@ func (d *discovery) learn(got document, c *Client, asked time.Time) {
 	d.found, d.next, d.failure, d.failures = got, asked.Add(fresh), nil, 0
 }
 
-// held returns the failure of the last fetch for a caller that would fetch too soon after it; nil if there is a document.
-func (d *discovery) held(now time.Time) *Error {
-	if d.failure == nil {
-		return nil
+// known returns the document in hand. If there is none, it returns the failure of the last search, if the next one would come
+// too soon after it.
+func (d *discovery) known(now time.Time) (document, *Error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.found != (document{}) || d.failure == nil || clock.Over(d.next, now) {
+		return d.found, nil
 	}
-	return d.failure.remembered(clock.Left(d.next, now))
+	return document{}, d.failure.remembered(clock.Left(d.next, now))
 }
 
-// closed returns the error with which find would end now without a request; nil if there is none, or if somebody fetches.
-func (d *discovery) closed(now time.Time) *Error {
-	select {
-	case <-d.turn:
-	default:
-		return nil
+// endpoint returns the configured URL, or else the one that the issuer's document names. lacks says what is wrong if it names
+// none.
+func (c *Client) endpoint(ctx context.Context, configured string, named func(document) string, lacks string) (string, *Error) {
+	if configured != "" {
+		return configured, nil
 	}
-	defer func() { d.turn <- struct{}{} }()
-	if clock.Over(d.next, now) {
-		return nil
+	found, e := c.discovery.find(ctx, c)
+	if e != nil {
+		return "", e
 	}
-	return d.held(now)
+	if named(found) == "" {
+		return "", noKnownError(http.StatusOK, lacks)
+	}
+	return named(found), nil
 }
 
 // Found returns the endpoints that an issuer's metadata name; empty for one that may not be asked. The error is an *Error

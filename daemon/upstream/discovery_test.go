@@ -208,3 +208,75 @@ func TestAnEndpointThatADocumentLacks(t *testing.T) {
 		}
 	}
 }
+
+// TestADocumentThatHangsHoldsUpNobody: the endpoints that were found before still answer, so nobody's question fails, and the
+// circuit stays closed. One caller at a time waits for the document, for a part of its time.
+func TestADocumentThatHangsHoldsUpNobody(t *testing.T) {
+	const document = `{"issuer":"https://auth.example","jwks_uri":"https://auth.example/keys",` +
+		`"userinfo_endpoint":"https://auth.example/userinfo","introspection_endpoint":"https://auth.example/introspect"}`
+	questions := map[string]func(*Client) error{
+		"keys":    func(c *Client) error { _, err := c.Keyset(context.Background(), Validators{}); return err },
+		"profile": func(c *Client) error { _, err := profile(c); return err },
+		"introspection": func(c *Client) error {
+			_, err := c.Introspect(context.Background(), []byte("t"), takeAll, fair.Asker{}, Interactive)
+			return err
+		},
+	}
+	for name, ask := range questions {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var hangs, searches atomic.Int64
+				c := inMemory(t, discovering()["oidc"].config, func(r *http.Request) (*http.Response, error) {
+					switch {
+					case r.URL.Path != "/.well-known/openid-configuration":
+						return response(200, jsonType, `{"keys":[],"sub":"`+stackUser+`","active":true}`), r.Context().Err()
+					case hangs.Load() == 0:
+						return response(200, jsonType, document), nil
+					}
+					searches.Add(1)
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				})
+				if err := ask(c); err != nil {
+					t.Fatal(err)
+				}
+				hangs.Store(1)
+				now := make(chan error)
+				go func() {
+					_, err := c.IssuerNow(context.Background())
+					now <- err
+				}()
+				synctest.Wait()
+				if err := ask(c); err != nil || searches.Swap(0) != 1 {
+					t.Errorf("while the issuer is asked for again: %v", err)
+				}
+				want(t, <-now, Unavailable, "")
+				pass(discoveryFresh + time.Minute)
+				for minute := range int64(3) {
+					began := time.Now()
+					var all sync.WaitGroup
+					var late atomic.Int64
+					for range 8 {
+						all.Go(func() {
+							if err := ask(c); err != nil {
+								t.Error(err)
+							}
+							if time.Since(began) > 0 {
+								late.Add(1)
+							}
+						})
+					}
+					all.Wait()
+					if late.Load() != 1 || time.Since(began) != DefaultTimeout/3 || searches.Load() != minute+1 {
+						t.Errorf("%d waited, %s, %d searches", late.Load(), time.Since(began), searches.Load())
+					}
+					pass(discoveryPause)
+				}
+				introspection, _ := c.IntrospectionGovernor()
+				if c.Governor().Circuit != Closed || introspection.Circuit != Closed {
+					t.Error("a circuit is open")
+				}
+			})
+		})
+	}
+}

@@ -35,7 +35,8 @@ func (c *Client) Introspect(ctx context.Context, token []byte, judge Judge, aske
 	defer cancel()
 	var said []byte
 	e := c.governed(ctx, c.introspection, asker, priority, string(token), func() *Error {
-		target, e := c.introspectionURL(ctx)
+		target, e := c.endpoint(ctx, c.endpoints.introspection, func(d document) string { return d.introspection },
+			"the metadata name no usable introspection_endpoint; write introspection_url")
 		if e == nil {
 			said, e = c.introspect(ctx, target, string(token), judge)
 		}
@@ -48,7 +49,7 @@ func (c *Client) Introspect(ctx context.Context, token []byte, judge Judge, aske
 func (c *Client) MayIntrospect() error {
 	e := c.missingClient()
 	if e == nil && c.endpoints.introspection == "" {
-		e = c.discovery.closed(c.config.Now())
+		_, e = c.discovery.known(c.config.Now())
 	}
 	if e == nil {
 		e = c.introspection.closed()
@@ -68,21 +69,6 @@ func (c *Client) missingClient() *Error {
 		return &Error{Meaning: Misconfigured, Local: true, detail: "the secret of introspection is not there or could not be read; check introspection.secret"}
 	}
 	return nil
-}
-
-// introspectionURL is the configured endpoint, or the one that the metadata name.
-func (c *Client) introspectionURL(ctx context.Context) (string, *Error) {
-	if configured := c.endpoints.introspection; configured != "" {
-		return configured, nil
-	}
-	found, e := c.discovery.find(ctx, c)
-	switch {
-	case e != nil:
-		return "", e
-	case found.introspection == "":
-		return "", noKnownError(http.StatusOK, "the metadata name no usable introspection_endpoint; write introspection_url")
-	}
-	return found.introspection, nil
 }
 
 func (c *Client) introspect(ctx context.Context, target, token string, judge Judge) ([]byte, *Error) {

@@ -38,16 +38,9 @@ func (c *Client) fetchKeyset(ctx context.Context, v Validators, header http.Head
 
 // keyset fetches the key set with a request that has header and what else it needs.
 func (c *Client) keyset(ctx context.Context, v Validators, header http.Header) (KeySetResponse, *Error) {
-	target := c.endpoints.keys
-	if target == "" {
-		found, e := c.discovery.find(ctx, c)
-		if e != nil {
-			return KeySetResponse{}, e
-		}
-		if found.keys == "" {
-			return KeySetResponse{}, noKnownError(http.StatusOK, "the discovery document has no usable jwks_uri")
-		}
-		target = found.keys
+	target, e := c.endpoint(ctx, c.endpoints.keys, func(d document) string { return d.keys }, "the discovery document has no usable jwks_uri")
+	if e != nil {
+		return KeySetResponse{}, e
 	}
 	header.Set("Accept", "application/jwk-set+json, application/json")
 	v = v.clean()

@@ -9,16 +9,9 @@ import (
 //
 // The answer is one JSON object, or the same object as a signed JWT if the client that got the token is registered so.
 func (c *Client) oidcProfile(ctx context.Context, token, subject string) (Profile, *Error) {
-	target := c.endpoints.profile
-	if target == "" {
-		found, e := c.discovery.find(ctx, c)
-		if e != nil {
-			return Profile{}, e
-		}
-		if found.profile == "" {
-			return Profile{}, noKnownError(http.StatusOK, "the discovery document has no usable userinfo_endpoint")
-		}
-		target = found.profile
+	target, e := c.endpoint(ctx, c.endpoints.profile, func(d document) string { return d.profile }, "the discovery document has no usable userinfo_endpoint")
+	if e != nil {
+		return Profile{}, e
 	}
 	a, e := c.get(ctx, target, http.Header{"Authorization": {"Bearer " + token}, "Accept": {"application/json, application/jwt"}}, MaxProfileBody)
 	if e != nil {

@@ -54,7 +54,7 @@ func (c *Client) Profile(ctx context.Context, token []byte, subject string, aske
 func (c *Client) MayAskProfile(token []byte, subject string) error {
 	_, e := c.question(string(token), subject)
 	if e == nil && c.endpoints.profile == "" {
-		e = c.discovery.closed(c.config.Now())
+		_, e = c.discovery.known(c.config.Now())
 	}
 	if e == nil {
 		e = c.governor.closed()
