@@ -57,6 +57,9 @@ func questionTraps() []trap {
 		{"answers kept too long", "proxy_cache off;", "include neonauth/neonauth-cache.conf; proxy_cache_valid 200 204 1h;", "proxy_cache_valid in the location that asks"},
 		{"answers kept after their end", "proxy_cache off;", "include neonauth/neonauth-cache.conf; proxy_cache_use_stale error timeout;", "proxy_cache_use_stale in the location that asks"},
 		{"the end of an answer not heard", "proxy_cache off;", "include neonauth/neonauth-cache.conf; proxy_ignore_headers Cache-Control Expires;", "proxy_ignore_headers Expires"},
+		{"places of the token not heard", "proxy_cache off;", "include neonauth/neonauth-cache.conf; proxy_ignore_headers Cache-Control Vary;", "proxy_ignore_headers Vary"},
+		{"a cache that may keep nothing", "proxy_cache off;", "include neonauth/neonauth-cache.conf;", "so none may be kept"},
+		{"questions that wait for each other", "proxy_cache off;\n", "include neonauth/neonauth-cache.conf; proxy_cache_lock on;\n", "proxy_cache_lock in the location that asks"},
 		{"one key for two questions", "proxy_cache off;", "include neonauth/neonauth-cache.conf;", "kept under one key"},
 	}
 }

@@ -112,13 +112,20 @@ func TestNginxPassesTheLongestTokenAndFollowsARotation(t *testing.T) {
 	}
 }
 
+// cached returns replacements that make the recipe use its cache.
+func cached(w *system) []string {
+	return []string{
+		"proxy_cache off;", "include neonauth/neonauth-cache.conf;",
+		"upstream app {", "proxy_cache_path " + w.path("cache") + " keys_zone=neonauth:1m use_temp_path=off;\nupstream app {",
+	}
+}
+
 // The cache recipe separates the answers of visitors, and keeps no answer
 // longer than it is valid.
 func TestNginxCacheKeepsVisitorsApart(t *testing.T) {
 	t.Parallel()
 	w := newSystem(t)
-	n := startNginx(t, w, "proxy_cache off;", "include neonauth/neonauth-cache.conf;",
-		"upstream app {", "proxy_cache_path "+w.path("cache")+" keys_zone=neonauth:1m use_temp_path=off;\nupstream app {")
+	n := startNginx(t, w, append(cached(w), "?level=claims&require=clean-headers;", "?level=claims;")...)
 	bob := w.AddUser(standin.User{Name: "Bob", Email: "bob@example.org"})
 	tokens := map[string]string{w.ada.ID: w.token(), bob.ID: w.StackToken(standin.TokenSpec{Subject: bob.ID})}
 	for range 3 {
@@ -139,6 +146,28 @@ func TestNginxCacheKeepsVisitorsApart(t *testing.T) {
 	}
 	if m := w.metrics(t); !strings.Contains(m, `replies_total{dialect="nginx",outcome="accepted"} 6`) {
 		t.Error("answers were not kept:", m)
+	}
+}
+
+// The answer about one request of a visitor is not used for another one that
+// has other headers.
+func TestNginxCacheLetsNoVisitorNameItself(t *testing.T) {
+	t.Parallel()
+	w := newSystem(t)
+	n := startNginx(t, w, cached(w)...)
+	good := bearing(w.token())
+	for range 3 {
+		if g := n.get(t, "/", good); g.StatusCode != http.StatusOK {
+			t.Fatal("without headers of its own:", g.Status)
+		}
+		for _, spoof := range []string{"X-Auth-Admin: true", "X-Auth-Userid: mallory"} {
+			if g := n.get(t, "/", good, spoof); g.StatusCode != http.StatusForbidden {
+				t.Errorf("with %s: %s", spoof, g.Status)
+			}
+		}
+	}
+	if n := w.app.count(); n != 3 {
+		t.Errorf("the application was asked %d times", n)
 	}
 }
 

@@ -155,8 +155,10 @@ func (r *requirement) reuse(a *client.Accepted, asked, now time.Time) time.Durat
 	if r.live { // the age was rounded down
 		span = min(span, r.maxAge-a.Age-time.Second-since)
 	}
-	if r.heard > 0 {
-		span = 0 // the answer only says that the daemon heard its fleet at that time
+	if r.heard > 0 || r.clean {
+		// With heard the answer only says that the daemon heard its fleet at that time. With clean
+		// it depends on every header of the request, but caches compare only those in Vary.
+		span = 0
 	}
 	return max(0, span).Truncate(time.Second)
 }

@@ -25,8 +25,9 @@ func (s *Service) reply(w http.ResponseWriter, r *http.Request, d *dialect, set 
 		f.identity.write(h)
 		h["Cache-Control"] = []string{"private, max-age=" + strconv.FormatInt(int64(f.reuse/time.Second), 10)}
 		// For a proxy that is configured to ignore "private", such as nginx
-		// with proxy_ignore_headers Cache-Control.
-		h["Expires"] = []string{now.Add(f.reuse).UTC().Format(http.TimeFormat)}
+		// with proxy_ignore_headers Cache-Control. It uses an answer until the
+		// second that Expires names is over.
+		h["Expires"] = []string{now.Add(f.reuse - time.Second).UTC().Format(http.TimeFormat)}
 		w.WriteHeader(status)
 		s.metrics.count(d, f)
 		return

@@ -81,8 +81,8 @@ func (l *linter) address(pass *directive) (carriers []string) {
 		var err error
 		if carriers, err = l.rules.Query(query); err != nil {
 			l.report(pass, "neonauth-http will answer 500: %v; write what neonauth-http(8) says can be asked", err)
-		} else if !slices.Contains(strings.Split(query, "&"), "require=clean-headers") {
-			l.report(pass, "a visitor's headers that begin with X-Auth- and are not set to anything arrive as they are; add require=clean-headers to what is asked")
+		} else if !requiresClean(pass.args[0]) {
+			l.report(pass, "a visitor's headers that begin with X-Auth- and are not set to anything arrive as they are; add "+cleanHeaders+" to what is asked")
 		}
 	}
 	return carriers
@@ -107,12 +107,29 @@ func (l *linter) cache(d *directive, carriers []string, harm string) {
 	}
 }
 
+// cleanHeaders is the requirement whose answer depends on every header of the request.
+const cleanHeaders = "require=clean-headers"
+
+// requiresClean reports whether an address of neonauth-http has the requirement.
+func requiresClean(address string) bool {
+	_, query, _ := strings.Cut(address, "?")
+	return slices.Contains(strings.Split(query, "&"), cleanHeaders)
+}
+
 // kept looks for answers of neonauth-http that are cached for longer than it
-// allows.
+// allows, and for a cache that keeps none.
 func (l *linter) kept(q *directive) {
 	on := q.inherited("proxy_cache")
 	if len(on) == 0 || on[0].is("proxy_cache", "off") {
 		return
+	}
+	if requiresClean(q.find("proxy_pass")[0].args[0]) {
+		l.report(on[0], "proxy_cache, and "+cleanHeaders+" is asked: that answer depends on every header of the request, so none may be kept, and the cache only costs time; write proxy_cache off;")
+	}
+	for _, d := range q.inherited("proxy_cache_lock") {
+		if d.is("proxy_cache_lock", "on") {
+			l.report(d, "proxy_cache_lock in the location that asks: where an answer is not kept, such as a refusal, the next request of the same key waits half a second; leave it out")
+		}
 	}
 	for _, d := range q.inherited("proxy_cache_use_stale") {
 		if !d.is("proxy_cache_use_stale", "off") {
@@ -124,8 +141,11 @@ func (l *linter) kept(q *directive) {
 	}
 	for _, d := range q.inherited("proxy_ignore_headers") {
 		for _, name := range d.args {
-			if strings.EqualFold(name, "Expires") {
+			switch {
+			case strings.EqualFold(name, "Expires"):
 				l.report(d, "proxy_ignore_headers Expires in the location that asks: it says how long a yes is good; leave it out")
+			case strings.EqualFold(name, "Vary"):
+				l.report(d, "proxy_ignore_headers Vary in the location that asks: it names every header that may hold a token, also one that proxy_cache_key lacks; leave it out")
 			}
 		}
 	}
