@@ -10,11 +10,11 @@ import (
 	"net"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
 
+	"github.com/neonauthd/neonauthd/daemon/fleet/bounded"
 	"github.com/neonauthd/neonauthd/internal/foreign"
 )
 
@@ -25,21 +25,10 @@ const (
 	commandTime  = 750 * time.Millisecond // for calls that no lookup waits for
 	bufferBytes  = 16 << 10
 	ringScale    = 6
-	// mostRead is what one answer on the listening connection may have, in bytes,
-	// mostValue what one value in it, and mostItems how many elements an array. All
-	// that a fleet's hosts write is far smaller, so a larger answer is an entry of
-	// somebody who floods the log.
-	mostRead  = 8 << 20
-	mostValue = 1 << 20
-	mostItems = 1 << 16
 	// topology is how often the sentinels are asked who the master is, in case
 	// an announcement of theirs was missed.
 	topology = 5 * time.Second
 )
-
-// errFlood says that the engine sent a larger answer than a fleet's records
-// need.
-var errFlood = errors.New("the engine sent more than a fleet's records have; somebody else writes under the fleet's names")
 
 // engine is the connection to Valkey or Redis: one client for commands, which
 // many share, and one for the connection that listens.
@@ -87,7 +76,7 @@ func dialWith(o *Options, option valkey.ClientOption) (*engine, error) {
 	if e.commands, err = valkey.NewClient(commands); err != nil {
 		return nil, explain(err)
 	}
-	option.DialCtxFn = dialer(o, func(c net.Conn) net.Conn { return &boundedConn{Conn: c} })
+	option.DialCtxFn = dialer(o, bounded.Conn)
 	if e.listening, err = valkey.NewClient(option); err != nil {
 		e.commands.Close()
 		return nil, explain(err)
@@ -226,77 +215,6 @@ func withoutTLS(err error) error {
 		return fmt.Errorf("%w (%w)", errPlain, err)
 	}
 	return err
-}
-
-// boundedConn fails when more is read than one answer may have. It also fails when an
-// answer announces a value or an array that is larger than it may be: the client takes
-// memory for all of it as soon as it has read the size.
-type boundedConn struct {
-	net.Conn
-	mu     sync.Mutex
-	read   int
-	answer frame
-}
-
-// Write begins a request, whose answer may have mostRead bytes.
-func (c *boundedConn) Write(b []byte) (int, error) {
-	c.mu.Lock()
-	c.read = 0
-	c.mu.Unlock()
-	return c.Conn.Write(b)
-}
-
-// Read reads a part of an answer.
-func (c *boundedConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.read += n; c.read > mostRead || !c.answer.fits(b[:n]) {
-		return 0, errFlood
-	}
-	return n, err
-}
-
-// frame follows the engine's answers (RESP 2 and 3) as far as their sizes. The zero
-// value is before an answer.
-type frame struct {
-	kind byte // of the line that is read; 0: none is begun
-	size int  // that the line tells so far; -1: a line that tells none, or null
-	skip int  // bytes of a value that are still to come
-}
-
-// fits reads on, and reports whether each size is one that a fleet's records have.
-func (f *frame) fits(b []byte) bool {
-	for len(b) > 0 {
-		if f.skip > 0 {
-			n := min(f.skip, len(b))
-			f.skip, b = f.skip-n, b[n:]
-			continue
-		}
-		c := b[0]
-		b = b[1:]
-		switch {
-		case f.kind == 0:
-			f.kind, f.size = c, 0
-			if !strings.ContainsRune("$!=;*~>%|", rune(c)) {
-				f.size = -1
-			}
-		case c == '\n':
-			if f.size >= 0 && strings.ContainsRune("$!=;", rune(f.kind)) {
-				f.skip = f.size + len("\r\n")
-			}
-			f.kind = 0
-		case f.size < 0:
-		case '0' <= c && c <= '9':
-			f.size = 10*f.size + int(c-'0')
-			if f.size > mostValue || f.size > mostItems && strings.ContainsRune("*~>%|", rune(f.kind)) {
-				return false
-			}
-		case c != '\r':
-			f.size = -1
-		}
-	}
-	return true
 }
 
 // Errors that an operator can do something about, by what the engine says.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/valkey-io/valkey-go"
 
+	"github.com/neonauthd/neonauthd/daemon/fleet/bounded"
 	"github.com/neonauthd/neonauthd/internal/pause"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
@@ -56,7 +57,7 @@ func (f *Fleet) sessions(ctx context.Context) {
 			return
 		}
 		f.counts.reconnects.Add(1)
-		if errors.Is(err, errFlood) {
+		if errors.Is(err, bounded.ErrFlood) {
 			f.clearFlood(ctx)
 		} else {
 			f.o.Log.Warn("this host does not hear the fleet: revocations made on others are not in force here until it does; see that the engine of [fleet] can be reached", slog.Any("error", err), program.Every(10*time.Second))
