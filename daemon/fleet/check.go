@@ -43,7 +43,7 @@ const scratchLife = time.Minute
 // Without keys in o the secrets are not known here, the password included if it is "".
 // Then Check finds out what it can without them.
 func Check(ctx context.Context, o Options) []Finding {
-	e, err := dialWithin(ctx, &o)
+	e, err := dial(ctx, &o)
 	if errors.Is(err, errPassword) && len(o.Keys) == 0 && o.Password == "" {
 		return []Finding{{Fine, "the engine answers, and wants a password"}, {Unchecked, uncheckedText}}
 	}
@@ -78,31 +78,6 @@ func wantsTLS(err error, o *Options) string {
 
 // uncheckedText is what Check says without keys.
 const uncheckedText = "fleet key and password: a credential is delivered to the service only, whose log says at its start if one of them is wrong"
-
-// dialWithin is dial that also ends with ctx: dial itself ends only with the
-// timeouts of the client's attempts.
-func dialWithin(ctx context.Context, o *Options) (*engine, error) {
-	type outcome struct {
-		engine *engine
-		err    error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		e, err := dial(o)
-		done <- outcome{e, err}
-	}()
-	select {
-	case got := <-done:
-		return got.engine, got.err
-	case <-ctx.Done():
-		go func() {
-			if got := <-done; got.err == nil {
-				got.engine.close()
-			}
-		}()
-		return nil, fmt.Errorf("the engine does not answer: %w", ctx.Err())
-	}
-}
 
 type checker struct {
 	engine *engine

@@ -119,6 +119,9 @@ const (
 	// settledTime is how long a host that ends waits for answers that clients keep; their
 	// leases are shorter.
 	settledTime = 2 * time.Second
+	// lastDial is how long a host that ends goes on connecting if it has to take leave. It
+	// is enough for a first sentinel that says nothing, which both clients ask.
+	lastDial = 3 * time.Second
 	// leaveTime is how long a host that ends tries to say so.
 	leaveTime = 500 * time.Millisecond
 )

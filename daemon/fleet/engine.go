@@ -10,12 +10,14 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
 
 	"github.com/neonauthd/neonauthd/daemon/fleet/bounded"
 	"github.com/neonauthd/neonauthd/internal/foreign"
+	"github.com/neonauthd/neonauthd/internal/pause"
 )
 
 // How the engine is spoken to.
@@ -50,36 +52,79 @@ func newEngineKeys(fleet string) engineKeys {
 // ofHosts are the keys that the script of hosts takes.
 func (k engineKeys) ofHosts() []string { return []string{k.hosts, k.last, k.log} }
 
-// dial connects. The caller closes the engine. If sentinels refuse the password
-// of the engine, it connects to them without one, because they often have none.
-func dial(o *Options) (*engine, error) {
-	option, err := clientOption(o)
-	if err != nil {
-		return nil, err
+// connect returns the engine, and connects to it unless that was done before. If this host
+// has to take leave, it goes on for a while after ctx has ended.
+func (f *Fleet) connect(ctx context.Context) (*engine, error) {
+	if e := f.engine.Load(); e != nil {
+		return e, nil
 	}
-	e, err := dialWith(o, option)
-	if errors.Is(err, errPassword) && o.Sentinel != "" {
-		option.Sentinel.Username, option.Sentinel.Password = "", ""
-		if e, err := dialWith(o, option); err == nil {
-			return e, nil
+	dialing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		if f.mustTakeLeave() {
+			pause.For(dialing, lastDial)
 		}
+		cancel()
+	})()
+	e, err := dial(dialing, &f.o)
+	if err == nil {
+		f.engine.Store(e)
 	}
 	return e, err
 }
 
-func dialWith(o *Options, option valkey.ClientOption) (*engine, error) {
+// dial connects, unless ctx ends before. Later the end of ctx does nothing to the
+// engine, which the caller closes. If sentinels refuse the password
+// of the engine, it connects to them without one, because they often have none.
+func dial(ctx context.Context, o *Options) (*engine, error) {
+	option, err := clientOption(o)
+	if err != nil {
+		return nil, err
+	}
+	e, err := dialWith(ctx, o, option)
+	if errors.Is(err, errPassword) && o.Sentinel != "" {
+		option.Sentinel.Username, option.Sentinel.Password = "", ""
+		if e, err := dialWith(ctx, o, option); err == nil {
+			return e, nil
+		}
+	}
+	if err != nil && ctx.Err() != nil { // err only says what its end did to the connections
+		return nil, explain(ctx.Err())
+	}
+	return e, err
+}
+
+// dialWith is one attempt of dial. The client takes no context for it, and waits a second
+// for each sentinel that takes a connection and says nothing. So the end of ctx closes the
+// connections that the attempt has made, and lets no further ones be made.
+func dialWith(ctx context.Context, o *Options, option valkey.ClientOption) (*engine, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var connected atomic.Bool
+	atEnd := func(abort func()) (stop func() bool) {
+		return context.AfterFunc(ctx, func() {
+			if !connected.Load() {
+				abort()
+			}
+		})
+	}
 	var err error
 	e := &engine{keys: newEngineKeys(o.Name), scripts: loadScripts()}
 	commands := option
 	commands.AlwaysPipelining = true // otherwise an answer that comes too late ends the connection
-	commands.DialCtxFn = dialer(o, nil)
+	commands.DialCtxFn = dialer(atEnd, nil)
 	if e.commands, err = valkey.NewClient(commands); err != nil {
 		return nil, explain(err)
 	}
-	option.DialCtxFn = dialer(o, bounded.Conn)
+	option.DialCtxFn = dialer(atEnd, bounded.Conn)
 	if e.listening, err = valkey.NewClient(option); err != nil {
 		e.commands.Close()
 		return nil, explain(err)
+	}
+	connected.Store(true)
+	if err := ctx.Err(); err != nil { // connections may have been closed
+		e.close()
+		return nil, err
 	}
 	return e, nil
 }
@@ -177,12 +222,13 @@ func ParseURL(raw string) (Endpoint, error) {
 	return e, nil
 }
 
-// dialer returns how connections are made. wrap, unless it is nil, wraps each
-// connection.
-func dialer(o *Options, wrap func(net.Conn) net.Conn) func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
+// dialer returns how connections are made. atEnd has what it is given called if the
+// attempt to connect has to end. wrap, unless it is nil, wraps each connection.
+func dialer(atEnd func(abort func()) (stop func() bool), wrap func(net.Conn) net.Conn) func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
 	return func(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
+		defer atEnd(cancel)()
 		network := "tcp"
 		if strings.HasPrefix(address, "/") {
 			network, config = "unix", nil
@@ -195,10 +241,14 @@ func dialer(o *Options, wrap func(net.Conn) net.Conn) func(context.Context, stri
 		} else {
 			conn, err = d.DialContext(ctx, network, address)
 		}
-		if err == nil && wrap != nil {
+		if err != nil {
+			return nil, err
+		}
+		if wrap != nil {
 			conn = wrap(conn)
 		}
-		return conn, err
+		atEnd(func() { _ = conn.Close() })
+		return conn, nil
 	}
 }
 

@@ -88,14 +88,9 @@ type session struct {
 
 // exchanged is called after each exchange of everything.
 func (f *Fleet) session(ctx context.Context, exchanged func()) error {
-	e := f.engine.Load()
-	if e == nil {
-		fresh, err := dial(&f.o)
-		if err != nil {
-			return err
-		}
-		f.engine.Store(fresh)
-		e = fresh
+	e, err := f.connect(ctx)
+	if err != nil {
+		return err
 	}
 	line, release := e.listening.Dedicate()
 	defer release()
