@@ -5,6 +5,7 @@
 package logout
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,6 +64,8 @@ type Receiver struct {
 	Count func(protocol.Status)
 	// Log gets the problems that an operator may have to solve.
 	Log *slog.Logger
+
+	within time.Duration // how long a token may take; 0: Timeout
 }
 
 // NewClient returns the client that a Receiver asks. It must be closed.
@@ -151,7 +154,8 @@ func (s *Receiver) receive(ctx context.Context, project, token string) *failure 
 		s.Count(protocol.NO)
 		return refused(protocol.ReasonMalformed)
 	}
-	ctx, stop := context.WithTimeout(ctx, Timeout)
+	// Go on if the sender has left: it would not send the token again.
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(s.within, Timeout))
 	defer stop()
 	reply, err := s.ask(ctx, project, token)
 	var said *client.ReplyError
@@ -172,7 +176,19 @@ func (s *Receiver) receive(ctx context.Context, project, token string) *failure 
 		return &failure{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", text: "nothing was ended, as far as is known: " + string(said.Code), retryAfter: max(said.RetryAfter, time.Second)}
 	}
 	s.Count(protocol.ERR)
-	s.complain("the daemon is not reachable, and the sender of a logout token tries once: what it names goes on; see systemctl status neonauthd", "unreachable")
+	return s.unanswered(err)
+}
+
+// unanswered logs why the daemon gave no answer about a token, and returns the failure.
+func (s *Receiver) unanswered(err error) *failure {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		s.complain("the daemon did not answer about a logout token in time, and its sender tries once: what it names may go on; see journalctl -u neonauthd", "no-answer")
+	case errors.Is(err, client.ErrGarbled):
+		s.complain("the daemon's answer about a logout token cannot be used, and its sender tries once: what it names may go on; see that --socket is the daemon's, and that the versions fit", "garbled")
+	default:
+		s.complain("the daemon is not reachable, and the sender of a logout token tries once: what it names goes on; see systemctl status neonauthd", "unreachable")
+	}
 	return &failure{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", text: "nothing was ended, as far as is known", retryAfter: time.Second}
 }
 

@@ -84,13 +84,16 @@ func (r *rig) answer(conn net.Conn) {
 		r.asked = append(r.asked, line)
 		reply := r.reply
 		r.mu.Unlock()
+		if reply == "" {
+			continue
+		}
 		if _, err := conn.Write([]byte(tag + " " + reply + "\n")); err != nil {
 			return
 		}
 	}
 }
 
-// says sets the daemon's reply from now on.
+// says sets the daemon's reply from now on; "" is none.
 func (r *rig) says(reply string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -254,20 +257,47 @@ func TestARestartOfTheDaemonCostsNoLogout(t *testing.T) {
 	}
 }
 
-// TestADaemonThatStaysAwayIsNoRefusal. The answer comes within the sender's time.
-func TestADaemonThatStaysAwayIsNoRefusal(t *testing.T) {
+// TestASenderThatLeavesCostsNoLogout. It would not send the token again, so the receiver
+// goes on without it, also across a restart of the daemon.
+func TestASenderThatLeavesCostsNoLogout(t *testing.T) {
+	r := newRig(t)
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	q := httptest.NewRequestWithContext(left, http.MethodPost, "/logout/main", strings.NewReader("logout_token=a.b.c"))
+	q.Header.Set("Content-Type", formType)
+	w, answered := httptest.NewRecorder(), make(chan struct{})
+	go func() { defer close(answered); r.ServeHTTP(w, q) }()
+	r.listen()
+	<-answered
+	if asked := r.questions(); w.Code != http.StatusOK || len(asked) != 1 || r.counts[protocol.OK] != 1 || r.log.Len() > 0 {
+		t.Errorf("%d, asked %q, counted %v, log %s", w.Code, asked, r.counts, r.log.String())
+	}
+}
+
+// TestNoAnswerIsNoRefusal, and comes within the sender's time. The log says why there is none.
+func TestNoAnswerIsNoRefusal(t *testing.T) {
 	if Timeout >= 5*time.Second {
 		t.Errorf("a sender waits five seconds, not %s", Timeout)
 	}
-	r := newRig(t)
-	soon, stop := context.WithTimeout(t.Context(), 3*retryPause) // as if the time were nearly over
-	defer stop()
-	q := httptest.NewRequestWithContext(soon, http.MethodPost, "/logout/main", strings.NewReader("logout_token=a.b.c"))
-	q.Header.Set("Content-Type", formType)
-	w := httptest.NewRecorder()
-	r.ServeHTTP(w, q)
-	wantFailure(t, "no daemon", w, http.StatusServiceUnavailable)
-	if r.counts[protocol.ERR] != 1 || !strings.Contains(r.log.String(), "not reachable") {
-		t.Errorf("counted %v, log %s", r.counts, r.log.String())
+	for name, c := range map[string]struct {
+		listens bool
+		reply   string
+		log     string
+	}{
+		"away":     {false, "", "not reachable"},
+		"silent":   {true, "", "did not answer about a logout token in time"},
+		"no reply": {true, "garbage", "cannot be used"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.within = 7 * retryPause / 2 // as if the time were nearly over
+			if r.says(c.reply); c.listens {
+				r.listen()
+			}
+			wantFailure(t, name, r.post("/logout/main", formType, "logout_token=a.b.c"), http.StatusServiceUnavailable)
+			if log := r.log.String(); r.counts[protocol.ERR] != 1 || strings.Count(log, "level=WARN") != 1 || !strings.Contains(log, c.log) {
+				t.Errorf("counted %v, log %s", r.counts, log)
+			}
+		})
 	}
 }
