@@ -72,6 +72,26 @@ func TestAProxyOverTLSIsTrustedByItsOwnAuthorities(t *testing.T) {
 	}
 }
 
+// TestAProxyOverOldTLSIsNotAsked: it gets its password only over TLS 1.2 or later.
+func TestAProxyOverOldTLSIsNotAsked(t *testing.T) {
+	s, authorities := server(t)
+	for name, version := range map[string]uint16{"TLS 1.0": tls.VersionTLS10, "TLS 1.1": tls.VersionTLS11, "TLS 1.2": tls.VersionTLS12} {
+		t.Run(name, func(t *testing.T) {
+			p := e2e.NewProxy(t, &tls.Config{Certificates: s.TLS.Certificates, MinVersion: tls.VersionTLS10, MaxVersion: version})
+			p.Leads["example.com:443"] = s.Listener.Addr().String()
+			route := via(t, "https://"+p.Address())
+			route.Authorities = authorities
+			_, err := get(t, Config{Authorities: authorities, Route: route}, "https://example.com/keys")
+			if fit := version >= tls.VersionTLS12; (err == nil) != fit || (len(p.Asked()) > 0) != fit {
+				t.Errorf("%v, asked %q", err, p.Asked())
+			}
+			if err != nil && !strings.HasPrefix(Phrase(err), "the proxy cannot be reached: no agreement on TLS") {
+				t.Error(Phrase(err))
+			}
+		})
+	}
+}
+
 func TestWhatFailsOnTheWayToAProxyIsTold(t *testing.T) {
 	s, authorities := server(t)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
