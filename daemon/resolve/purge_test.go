@@ -1,8 +1,10 @@
 package resolve
 
 import (
+	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/neonauthd/neonauthd/daemon/resolve/purge"
 	"github.com/neonauthd/neonauthd/daemon/standin"
@@ -47,6 +49,49 @@ func TestAPurgeOfOneLeavesOthersAlone(t *testing.T) {
 	k.resolver.purges.Purge(DigestOf([]byte(ada)))
 	if _, recalled := k.askFully(k.claims(p, bob)); !recalled {
 		t.Error("a purge of another user, project or token forgot this one")
+	}
+}
+
+// TestAVerificationFromBeforeAPurgeAnswersNobodyAfterIt: the verification is under way
+// during the purge, and a lookup that comes after the purge waits for it.
+func TestAVerificationFromBeforeAPurgeAnswersNobodyAfterIt(t *testing.T) {
+	for name, of := range map[string]func(*purge.List, string){
+		"all":     func(l *purge.List, _ string) { l.All() },
+		"token":   func(l *purge.List, token string) { l.Purge(DigestOf([]byte(token))) },
+		"subject": func(l *purge.List, _ string) { l.Purge(purge.Subject{Project: "stack", ID: "ada"}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := newHarness(t, nil)
+				p, token := k.project("stack"), k.token("ada")
+				before := k.claims(p, token)
+				if v, ok := k.resolver.Recall(before); ok {
+					t.Fatal(v.Outcome)
+				}
+				purged := make(chan struct{})
+				go func() {
+					_, _, _ = k.resolver.flights.Do(t.Context(), p.flight(before.digest), func(ctx context.Context) Verdict {
+						w := walk{k.resolver, before, ctx, func() {}}
+						v := w.establish()
+						<-purged
+						return v
+					})
+				}()
+				synctest.Wait()
+				of(k.resolver.purges, token)
+				after := k.begin(k.claims(p, token))
+				synctest.Wait()
+				if len(after) > 0 {
+					t.Fatal("the lookup did not wait for the verification")
+				}
+				close(purged)
+				v := <-after
+				wantAccepted(t, "after the purge", v)
+				if v.entry != nil && v.entry.revision != k.resolver.purges.Current() {
+					t.Error("the verification from before the purge has answered")
+				}
+			})
+		})
 	}
 }
 
