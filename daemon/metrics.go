@@ -42,7 +42,7 @@ func (p *page) lookups(c *serve.Counters, kept lease.State) {
 	const name = "neonauthd_lookups_total"
 	p.Family(name, counter, "Lookups answered. Accepted ones by level and source, the others by the reason or code of the reply, and by cause where the code alone misleads. Of source client are those that clients have answered from their own memory, as they say.")
 	for _, level := range []resolve.Level{resolve.LevelClaims, resolve.LevelProfile} {
-		for source := range resolve.Sources {
+		for source := resolve.SourceUpstream; source < resolve.Sources; source++ {
 			p.Sample(name, float64(c.Accepted[level][source].Load()), "outcome", protocol.OK.Name(), "level", level.String(), "source", source.String())
 		}
 	}

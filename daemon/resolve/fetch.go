@@ -66,7 +66,7 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 		revision := s.purges.Current()
 		f := fetched{asked: s.now(), digest: l.digest, asker: l.Asker}
 		if p := s.get(key, l, f.asked); p != nil && !s.doubted(key, l, e, f.asked) && priority != upstream.Background && clock.Elapsed(p.asked, f.asked) < l.freshness() {
-			f.profile, f.asked = p, p.asked // another flight has just fetched it
+			f.profile, f.asked, f.source = p, p.asked, SourceCache // another flight has just fetched it
 			return f
 		}
 		sh := s.share(l, e, priority)
@@ -98,7 +98,7 @@ func (s *profiles) fetch(key cache.Key, l *Lookup, e *entry, priority upstream.P
 			return fails(err)
 		}
 		sh.finish(ctx, answer.body, nil)
-		f.profile = newProfile(l, answer, f.asked, revision)
+		f.profile, f.source = newProfile(l, answer, f.asked, revision), SourceUpstream
 		if e == nil {
 			f.profile.entry = newEntry(l, answer.whose, revision, s.now())
 			s.revocations.Note(f.profile.entry.facts())

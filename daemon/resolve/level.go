@@ -7,7 +7,7 @@ type Level uint8
 const (
 	LevelNone    Level = iota
 	LevelClaims        // signature and claims
-	LevelProfile       // and the profile that the upstream's REST API gave
+	LevelProfile       // and what the upstream says of the user or the credential
 
 	// Levels is how many there are.
 	Levels = LevelProfile + 1
@@ -25,14 +25,16 @@ func (l Level) String() string {
 	}
 }
 
-// Source says where an accepted verdict's evidence comes from.
+// Source says where an accepted verdict's evidence comes from. The zero value is that of a
+// verdict that is not accepted.
 type Source uint8
 
 // The sources, as the protocol defines them.
 const (
-	SourceUpstream Source = iota // established for this lookup
-	SourceCache                  // established earlier, fresh
-	SourceStale                  // past its fresh time, the upstream fails
+	SourceNone     Source = iota
+	SourceUpstream        // established for this lookup
+	SourceCache           // established earlier, fresh
+	SourceStale           // past its fresh time, the upstream fails
 
 	// Sources is how many there are.
 	Sources = SourceStale + 1
@@ -41,11 +43,13 @@ const (
 // String returns the protocol's word.
 func (s Source) String() string {
 	switch s {
+	case SourceUpstream:
+		return "upstream"
 	case SourceCache:
 		return "cache"
 	case SourceStale:
 		return "stale"
 	default:
-		return "upstream"
+		return "none"
 	}
 }

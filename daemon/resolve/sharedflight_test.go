@@ -47,6 +47,25 @@ func (h *harness) begin(l *Lookup) <-chan Verdict {
 	return answer
 }
 
+// TestAProfileOfAFlightThatHasEndedIsFromMemory: the lookup did not find the profile in
+// memory, and by the time of its own flight another one has fetched the profile.
+func TestAProfileOfAFlightThatHasEndedIsFromMemory(t *testing.T) {
+	k := newHarness(t, nil)
+	p, token := k.project("stack"), k.token(k.upstream.AddUser(standin.User{Name: "Ada"}).ID)
+	v, _ := k.askFully(k.profile(p, token))
+	if v.Level != LevelProfile || v.Source != SourceUpstream || v.Age != 0 {
+		t.Fatalf("%s, source %s, age %s", v.Outcome, v.Source, v.Age)
+	}
+	const age = 20 * time.Second
+	k.clock.Advance(age)
+	l := k.profile(p, token)
+	l.classify()
+	v = k.resolver.profiles.resolve(t.Context(), l, v.entry)
+	if v.Level != LevelProfile || v.Source != SourceCache || v.Age != age {
+		t.Errorf("%s, source %s, age %s", v.Outcome, v.Source, v.Age)
+	}
+}
+
 // TestALookupIsNotRefusedForAnothersShare: the lookup joins a fetch that
 // another caller began, and that caller has used up its share of the budget.
 func TestALookupIsNotRefusedForAnothersShare(t *testing.T) {
