@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/fair"
 )
 
 // TestWhatALookupGoesByIsItsOwn: a connection reads the next line into the bytes of
@@ -35,6 +36,37 @@ func TestWhatALookupGoesByIsItsOwn(t *testing.T) {
 		}
 		if string(own.revoked()) != goes || own.purged() != purged || own.Digest() != digest {
 			t.Errorf("%s: what a lookup goes by has changed with the bytes of its line", project)
+		}
+	}
+}
+
+// TestWithoutAPlaceNothingIsTakenFromTheAllowance: a lookup that has to wait for a place
+// costs its asker none of the session credentials that it may ask about.
+func TestWithoutAPlaceNothingIsTakenFromTheAllowance(t *testing.T) {
+	k := newHarness(t, nil)
+	k.resolver.places.upstream = fair.NewPool(fair.Shares{Total: 1, Each: 1})
+	admitted := func() (*Lookup, bool) {
+		l := k.profile(k.project("neon"), "0123456789012345678901234567890123456789")
+		l.classify()
+		return l, k.resolver.Admit(l)
+	}
+	first, ok := admitted()
+	if !ok {
+		t.Fatal("the first was refused")
+	}
+	for range 2 * fair.SessionBurst {
+		if _, ok := admitted(); ok {
+			t.Fatal("there is only one place")
+		}
+	}
+	k.resolver.Leave(first)
+	for n := range 2 * fair.SessionBurst {
+		l, ok := admitted()
+		if want := n < fair.SessionBurst-1; ok != want {
+			t.Fatalf("%d: %v, want %v", n, ok, want)
+		}
+		if ok {
+			k.resolver.Leave(l)
 		}
 	}
 }

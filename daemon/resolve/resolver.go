@@ -254,12 +254,13 @@ func (r *Resolver) stands(l *Lookup, no rejection, now time.Time) bool {
 func (r *Resolver) Admit(l *Lookup) bool {
 	of := r.places.local
 	if l.kind == opaque {
-		if !r.sessions.Allow(l.Asker) {
-			return false
-		}
 		of = r.places.upstream
 	}
 	if !of.TakeFor(l.Asker) {
+		return false
+	}
+	if l.kind == opaque && !r.sessions.Allow(l.Asker) { // last, because it is spent for good
+		of.GiveFor(l.Asker)
 		return false
 	}
 	l.place = &place{places: r.places, asker: l.Asker, of: of}
