@@ -19,8 +19,9 @@ import (
 // DefaultDeadline is how long a lookup waits if its caller gives no deadline.
 const DefaultDeadline = 5 * time.Second
 
-// Lookup is one question about one credential. Use it once, and in one goroutine at a time.
-// To pass it to another goroutine, make a copy with a Token of its own.
+// Lookup is one question about one credential. Use it once. A flight that the lookup has begun
+// goes on reading it after Resolve has returned: do not change it then. If the bytes of the
+// Token are used again, give Resolve a copy of the lookup with a Token of its own.
 type Lookup struct {
 	// Project is asked about the credential. Required.
 	Project *Project
@@ -99,32 +100,25 @@ func (l *Lookup) classify() {
 	// Two forms overlap: a session's token without its signature looks like an opaque access
 	// token, and a project that introspects treats it as one.
 	c := l.Project.config()
+	key, isKey := upstream.ParseAPIKey(l.Token)
 	switch {
-	case len(c.APIKeys) > 0 && l.isAPIKey():
-		l.pass(apiKeys, DigestOf(l.Token), names{DigestOf(l.Token), bytes.Clone(l.Token)})
+	case isKey && slices.Contains(c.APIKeys, key.Type()):
+		l.pass(apiKeys)
+		l.notAdmitted = key.Team && !c.Admits(config.AllowTeam)
 	case c.Introspection != nil && upstream.OpaqueAccessToken(l.Token):
-		l.pass(accessTokens, DigestOf(l.Token), names{DigestOf(l.Token), bytes.Clone(l.Token)})
+		l.pass(accessTokens)
 	case l.Project.preset.Sessions:
 		if s, ok := upstream.ParseSession(l.Token); ok {
-			l.pass(sessions, DigestOf(s.Canonical()), names{sessionMark(s), s.Token()})
+			l.kind, l.door, l.digest = opaque, sessions, DigestOf(s.Canonical())
+			l.names = &names{sessionMark(s), s.Token()}
 		}
 	}
 }
 
-// pass makes the lookup one of an opaque credential for a door.
-func (l *Lookup) pass(d door, digest cache.Key, n names) {
-	l.kind, l.door, l.digest, l.names = opaque, d, digest, &n
-}
-
-// isAPIKey reports whether the credential is an API key of a type that the project takes.
-func (l *Lookup) isAPIKey() bool {
-	k, ok := upstream.ParseAPIKey(l.Token)
-	kind := config.APIKeysUser
-	if k.Team {
-		kind = config.APIKeysTeam
-	}
-	l.notAdmitted = k.Team && !l.Project.config().Admits(config.AllowTeam)
-	return ok && slices.Contains(l.Project.config().APIKeys, kind)
+// pass makes the lookup one of an opaque credential that has one spelling only, for a door.
+func (l *Lookup) pass(d door) {
+	l.kind, l.door, l.digest = opaque, d, DigestOf(l.Token)
+	l.names = &names{l.digest, bytes.Clone(l.Token)}
 }
 
 // introspects reports whether the upstream is asked by introspection: about a token with

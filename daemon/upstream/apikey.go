@@ -68,18 +68,18 @@ func isHex(text string) bool {
 // id is the id of the key without dashes. The upstream's answer has it as a UUID, with dashes.
 func (k APIKey) id() string { return k.text[3+apiKeySecret : 3+apiKeySecret+apiKeyID] }
 
-// owner is the member that says whose key it is, and the type.
-func (k APIKey) owner() (member, kind string) {
+// Type returns whose key it is, "user" or "team": so the upstream names it, and so does api_keys in the configuration.
+func (k APIKey) Type() string {
 	if k.Team {
-		return "team_id", "team"
+		return "team"
 	}
-	return "user_id", "user"
+	return "user"
 }
 
 // keyOwner asks who owns an API key (POST {user,team}-api-keys/check). The user's own token is never sent along: the
 // upstream would judge it first.
 func (c *Client) keyOwner(ctx context.Context, k APIKey) (Profile, *Error) {
-	_, kind := k.owner()
+	kind := k.Type()
 	body, err := json.Marshal(map[string]string{"api_key": k.text})
 	if err != nil {
 		return Profile{}, missing("an API key")
@@ -115,9 +115,9 @@ func (c *Client) readKey(a *answer, k APIKey) (Profile, *Error) {
 	if err != nil {
 		return Profile{}, notStrict(a.status, "the body is not one strict JSON object: ", err)
 	}
-	member, kind := k.owner()
+	kind := k.Type()
 	value, _ := body.inner("value")
-	owner, owned := body.identifier(member)
+	owner, owned := body.identifier(kind + "_id")
 	if body.text("type") != kind || strings.ReplaceAll(body.text("id"), "-", "") != k.id() ||
 		value.text("last_four") != k.text[apiKeyLength-4:] || !owned {
 		return Profile{}, unusable(a.status, "the answer is about another API key than asked for; is there a cache in between?")
@@ -158,8 +158,7 @@ const codeNoKey = "API_KEY_NOT_FOUND"
 // unknownKey is a key of the right form that nobody has.
 func unknownKey(team bool) APIKey {
 	k := APIKey{Team: team}
-	_, kind := k.owner()
-	text := "sk_" + strings.Repeat("0", apiKeySecret+apiKeyID) + kind + "0" + apiKeyMark
+	text := "sk_" + strings.Repeat("0", apiKeySecret+apiKeyID) + k.Type() + "0" + apiKeyMark
 	k.text = text + fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(text)))
 	return k
 }
