@@ -133,6 +133,7 @@ class TestMemories(unittest.TestCase):
                     memory = keeper.memory = leased(4)
                     memory.clock = lambda: (LEASE // 2, LEASE // 2)  # a SEEN is due
                     memory._old[question.key()] = other
+                    memory.forget(1, frozenset("2"))
                     keeper._watch = Watch(Dialer("/nowhere"), memory)
                     more = []
                     in_time(lambda: more.append(interrupted(lambda: use(keeper), lambda: handler(keeper), step)))

@@ -1,14 +1,11 @@
-"""What clients that keep answers do with real time, processes and threads; the rest is in keeping/ of the transcripts."""
+"""What clients that keep answers do with real time, threads and the end of programs; the rest is in keeping/ of the transcripts."""
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import os
 import select
-import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -17,93 +14,23 @@ import unittest
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-from unittest.mock import ANY, patch
+from unittest.mock import patch
 
-from neonauthd import Accepted, Answer, AsyncClient, Client, Rejected, _process
+from neonauthd import Accepted, Answer, AsyncClient, Client, Rejected
 
-from .fake import ACCEPTED, GRANTED, FakeDaemon
-from .interruptions import held_elsewhere
-
-PATIENCE = 10.0
-FORKS = 4
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        if time.monotonic() > end:
-            raise AssertionError("it does not come about")
-        time.sleep(0.001)
-
-
-def granting() -> FakeDaemon:
-    return FakeDaemon(lambda words: GRANTED if "keep=1" in words else ACCEPTED, watches=True)
-
-
-def asked(fake: FakeDaemon) -> int:
-    return b"".join(fake.chunks).count(b"\n")
-
-
-def watching(client: Client | AsyncClient) -> bool:
-    memory = client._keeper.get().memory
-    return memory.up and not memory.owed
-
-
-class WithWatch(unittest.TestCase):
-    def setUp(self) -> None:
-        self.fake = granting()
-        self.addCleanup(self.fake.close)
-
-    def client(self, **options: Any) -> Client:
-        client = Client(socket=self.fake.path, **options)
-        self.addCleanup(client.close)
-        return client
-
-    def kept(self, client: Client) -> Client:
-        """Has the client keep the answer about a.b.c."""
-        self.accepted(client.verify("a.b.c"))
-        until(lambda: watching(client))
-        for _ in range(2):  # what was learnt before is not kept
-            self.accepted(client.verify("a.b.c"))
-        return client
-
-    def accepted(self, answer: Answer) -> None:
-        self.assertIsInstance(answer, Accepted)
-
-    def in_child(self, fork: Callable[[], int], work: Callable[[], bool]) -> None:
-        """Runs work in a child of that fork.
-
-        A fork in C copies the interpreter's lock as it is. Where another thread has just
-        asked for it, the child waits for that thread for ever, whatever it runs: such a
-        child says nothing, and there is another one.
-        """
-        for _ in range(FORKS):
-            if (said := self.said_by_child(fork, work)) != b"":
-                break
-        self.assertEqual(said, b"ok")
-
-    def said_by_child(self, fork: Callable[[], int], work: Callable[[], bool]) -> bytes:
-        ready, done = os.pipe()
-        pid = fork()
-        if pid == 0:
-            status = b"no"
-            try:
-                status = b"ok" if work() else b"no"
-            finally:
-                os.write(done, status)
-                os._exit(0)
-        os.close(done)
-        try:
-            if not select.select([ready], [], [], PATIENCE)[0]:
-                os.kill(pid, signal.SIGKILL)
-            return os.read(ready, 2)
-        finally:
-            os.close(ready)
-            os.waitpid(pid, 0)
+from .fake import GRANTED, FakeDaemon
+from .watched import PATIENCE, WithWatch, asked, until, watching
 
 
 class Kept(WithWatch):
+    def test_only_an_answer_to_the_same_question_shows_that_a_daemon_is_older(self) -> None:
+        client = self.kept(self.client(timeout=0.2))
+        for without_keep, older in ((None, False), ("NO expired", True)):
+            reply = without_keep
+            with patch.object(self.fake, "_answer", lambda words: "ERR bad-request" if "keep=1" in words else reply):
+                client.verify("d.e.f")
+            self.assertEqual(watching(client), not older)
+
     def test_threads_are_answered_from_memory(self) -> None:
         client = self.kept(self.client())
         before = asked(self.fake)
@@ -237,139 +164,6 @@ class Ends(WithWatch):
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         self.assertEqual((done.stdout, done.stderr, done.returncode), ("accepted\n", "", 0))
-
-
-class Processes(WithWatch):
-    def setUp(self) -> None:
-        super().setUp()
-        lasting = patch("neonauthd._watch.IDLE_WATCH", 1000)  # longer than in_child waits for children that hang
-        lasting.start()
-        self.addCleanup(lasting.stop)
-
-    def forks(self) -> dict[str, Callable[[], int]]:
-        """A fork of Python's, and one in C that calls no hooks: so uWSGI's workers come about."""
-        return {"Python": os.fork, "C": ctypes.PyDLL(None).fork}
-
-    def test_a_child_keeps_nothing_and_leaves_all_to_its_parent(self) -> None:
-        for name, fork in self.forks().items():
-            with self.subTest(name):
-                client = self.kept(self.client())
-                before = self.fake.connections
-
-                def work(client: Client = client) -> bool:
-                    memory = client._keeper.get().memory
-                    return not memory.up and not memory._young and isinstance(client.verify("a.b.c"), Accepted)
-
-                self.in_child(fork, work)
-                self.assertGreater(self.fake.connections, before)
-                self.assertNotIn("QUIT", self.fake.told)
-                self.assertTrue(client._keeper.get().memory.up)
-                self.accepted(client.verify("a.b.c"))
-
-    def test_a_child_keeps_answers_of_its_own(self) -> None:
-        for name, fork in self.forks().items():
-            with self.subTest(name):
-                client = self.kept(self.client())
-
-                def work(client: Client = client) -> bool:
-                    client.verify("a.b.c")
-                    until(lambda: watching(client))
-                    return isinstance(client.verify("a.b.c"), Accepted)
-
-                self.in_child(fork, work)
-
-    def test_the_child_of_a_fork_in_c_shares_no_connection_and_no_tag(self) -> None:
-        fake = FakeDaemon(lambda words: "NO expired")
-        self.addCleanup(fake.close)
-        client = Client(socket=fake.path)
-        self.addCleanup(client.close)
-        client.verify("a.b.c")
-        self.in_child(self.forks()["C"], lambda: client.verify("a.b.c") == Rejected("expired"))
-        self.assertGreaterEqual(fake.connections, 2)  # more if a child hung before it could say so: see in_child
-        tags = [int(chunk.split()[0][1:]) for chunk in fake.chunks]
-        self.assertEqual(len(set(tags)), len(tags))
-        self.assertGreater(abs(tags[1] - tags[0]), 1)
-
-    def test_a_locked_memory_does_not_lock_the_child(self) -> None:
-        for name, fork in self.forks().items():
-            client = self.kept(self.client())
-            with self.subTest(name), held_elsewhere(client._keeper.get().memory.lock):
-                self.in_child(fork, lambda c=client: isinstance(c.verify("a.b.c"), Accepted))  # type: ignore[misc]
-
-    def test_a_child_that_ends_its_client_leaves_the_parent_alone(self) -> None:
-        for name, fork in self.forks().items():
-            with self.subTest(name):
-                client = self.kept(self.client())
-                self.in_child(fork, lambda c=client: c.close() is None)  # type: ignore[misc]
-                self.assertTrue(client._keeper.get().memory.up)
-                self.assertNotIn("QUIT", self.fake.told)
-
-
-class ProcessesWithOneId(Processes):
-    """The same where the child has the id of its parent, as it can have in another pid namespace."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.enterContext(patch("os.getpid", return_value=os.getpid()))
-
-
-class ProcessesWithoutAClearedPage(Processes):
-    """The same where the kernel clears no page in the child: the ids differ, or Python forks."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        for change in (patch("neonauthd._process._cleared_by_forks", return_value=None), patch("neonauthd._process._here", ANY)):
-            change.start()
-            self.addCleanup(change.stop)
-        _process._here = _process.Process()
-
-    def test_the_hook_does_not_go_by_the_id(self) -> None:
-        with patch("os.getpid", return_value=os.getpid()):
-            client = self.kept(self.client())
-            self.in_child(os.fork, lambda: not client._keeper.get().memory.up)
-
-
-# Asks and keeps as process 1 of a pid namespace, and then as process 1 of another one.
-NAMESPACES = """
-import ctypes, os, select, sys, time, neonauthd
-path, kind = sys.argv[1:]
-client, libc = neonauthd.Client(socket=path), ctypes.PyDLL(None)
-while not client._keeper.get().memory._young:
-    client.verify('a.b.c')
-    time.sleep(0.001)
-ready, done = os.pipe()
-assert libc.unshare(0x20000000) == 0  # CLONE_NEWPID
-if (os.fork if kind == 'Python' else libc.fork)() == 0:
-    up = client._keeper.get().memory.up
-    os.write(done, f'{os.getpid()} {up} {client.verify("a.b.c").outcome}'.encode())
-    os._exit(0)
-if select.select([ready], [], [], 10)[0]: print(os.getpid(), os.read(ready, 100).decode())
-os._exit(0)
-"""
-UNSHARE = ("unshare", "--pid", "--fork")
-
-
-def can_unshare() -> bool:
-    return shutil.which("unshare") is not None and subprocess.run([*UNSHARE, "true"], capture_output=True).returncode == 0
-
-
-@unittest.skipUnless(can_unshare(), "needs the right to make pid namespaces")
-class Namespaces(WithWatch):
-    def test_a_child_in_another_pid_namespace_keeps_nothing(self) -> None:
-        for kind in ("Python", "C"):
-            with self.subTest(kind):
-                for _ in range(FORKS):  # see in_child
-                    done = subprocess.run(
-                        # From Python 3.12 on, a fork beside another thread is warned about.
-                        [*UNSHARE, sys.executable, "-W", "ignore::DeprecationWarning", "-c", NAMESPACES, self.fake.path, kind],
-                        capture_output=True,
-                        text=True,
-                        timeout=60,
-                        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-                    )
-                    if done.stdout or done.stderr:
-                        break
-                self.assertEqual((done.stdout, done.stderr), ("1 1 False accepted\n", ""))
 
 
 class Surroundings(WithWatch):

@@ -73,6 +73,15 @@ class Bounds(unittest.TestCase):
                 self.assertGreaterEqual(one.places * BYTES_PER_ANSWER, size)
                 self.assertLessEqual((one.places - 2) * BYTES_PER_ANSWER, size)
 
+    def test_an_answer_that_is_over_takes_the_place_of_none_that_is_used(self) -> None:
+        memory = leased(4)
+        memory.keep(key(0), entry(expires=0), RUN, 0)
+        for n in range(1, 5):
+            memory.keep(key(n), entry(), RUN, 0)
+        self.assertEqual(list(memory._old), [key(n) for n in range(4)])
+        self.assertIsNone(memory.recall(key(0), START, -1))
+        self.assertEqual(list(memory._young), [key(4)])
+
     def test_an_answer_that_is_replaced_takes_its_place_once(self) -> None:
         memory = leased(4)
         for n in range(100):

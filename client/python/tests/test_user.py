@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import math
 import unittest
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,12 @@ class Users(unittest.TestCase):
         answer = self.client.profile(token) if case["level"] == "profile" else self.client.verify(token)
         assert isinstance(answer, Accepted), answer
         return answer
+
+    def test_a_number_that_python_refuses_to_read_makes_no_fault(self) -> None:
+        long = f'{{"sub":"u","email":"ada@example.org","n":[{"9" * 5000},-{"9" * 5000},{"9" * 400}]}}'
+        answer = self.ask({"level": "claims", "subject": "u", "json": long})
+        self.assertEqual(answer.user.email, "ada@example.org")
+        self.assertEqual(answer.data()["n"], [math.inf, -math.inf, int("9" * 400)])
 
     def test_shared_cases(self) -> None:
         """The cases that clients of other languages play too."""

@@ -23,7 +23,8 @@ def status(answer: Answer) -> int:
             assert_type(answer.source, Source)
             assert_type(answer.expires, datetime)
             assert_type(answer.data(), dict[str, Any])
-            assert_type((answer.project, answer.subject, answer.principal, answer.json), tuple[str, str, str, str])
+            assert_type((answer.project, answer.subject, answer.json), tuple[str, str, str])
+            assert_type(answer.principal, Literal["user", "machine", "team", ""])
             assert_type((answer.age, answer.ttl), tuple[int, int])
             return 200
         case Rejected(reason):

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal, NoReturn, TypeAlias, cast
 
 from ._errors import NeonauthdError, ReplyError
-from ._pydantic import Handler, told_alone
+from ._pydantic import Handler, for_programs_only
 from ._shapes import Claims, Profile
 from ._user import User, claims_in, object_in, user_of
 
 Level = Literal["claims", "profile"]
 Source = Literal["upstream", "cache", "stale"]
+Principal = Literal["user", "machine", "team", ""]
 
 
 class _Outcome:
@@ -64,7 +65,7 @@ class Accepted(_Outcome):
     source: Source
     json: str = field(repr=False)
 
-    principal: str = field(default="", repr=False, kw_only=True)
+    principal: Principal = field(default="", repr=False, kw_only=True)
 
     heard: int = field(default=0, repr=False, kw_only=True)
 
@@ -73,7 +74,7 @@ class Accepted(_Outcome):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Handler) -> dict[str, Any]:
-        return told_alone(cls, source, handler, "expires", datetime, "answer: Accepted = Depends(current_answer)")
+        return for_programs_only(cls, source, handler, "expires", datetime, "answer: Accepted = Depends(current_answer)")
 
     def data(self) -> dict[str, Any]:
         """Parses json. Each call returns a new dictionary, which the caller may change."""

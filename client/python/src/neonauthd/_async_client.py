@@ -7,7 +7,7 @@ from functools import partial
 from time import monotonic
 from typing import Literal, Self
 
-from ._answer import Answer, Daemon, Rejected
+from ._answer import Answer, Daemon, Rejected, Unknown
 from ._async_pool import Loops
 from ._client import BaseClient, is_bad_request
 from ._errors import ClosedError, NeonauthdError, TimedOutError
@@ -104,7 +104,7 @@ class AsyncClient(BaseClient):
         if question.keep and is_bad_request(answer):
             question.keep = False
             answer, grant = answer_to(question, await self._ask(question, end, span))
-            if not is_bad_request(answer):
+            if not isinstance(answer, Unknown):
                 keeper.refused()
         keeper.learn(question, answer, grant, sent)
         return answer

@@ -42,7 +42,7 @@ class AsyncConn:
         self._blocked = False  # the socket has no room, and the loop reports when it has
         self._calls: dict[bytes, Future | None] = {}  # by tag; None: the call does not wait any more
         self._tag = first_tag()
-        self._heard = 0  # reply lines so far
+        self._replies = 0  # that have come
         self._abandoned = 0
         self._since = 0.0  # when it became idle
         self._watched = False  # a timer checks whether it is idle
@@ -53,7 +53,7 @@ class AsyncConn:
         loop = asyncio.get_running_loop()
         future: Future = loop.create_future()
         self._tag += 1
-        tag, left, heard = b"@%d" % self._tag, end - monotonic(), self._heard
+        tag, left, replies = b"@%d" % self._tag, end - monotonic(), self._replies
         if not self._out:
             loop.call_soon(self._write)
         self._out += question.line(tag + b" ", left)
@@ -65,7 +65,7 @@ class AsyncConn:
             if self._calls.get(tag) is future:
                 self._calls[tag] = None
                 self._abandoned += 1
-                silent = monotonic() >= end and self._heard == heard and left >= MIN_SILENCE
+                silent = monotonic() >= end and self._replies == replies and left >= MIN_SILENCE
                 self.spent = self.spent or silent or self._abandoned > MAX_ABANDONED
                 self._one_less()
             raise
@@ -114,11 +114,11 @@ class AsyncConn:
         except GarbledError as error:
             self.fail(error.with_traceback(None))
         except OSError as error:
-            idle = self._heard > 0 and not self._lines.size
+            idle = self._replies > 0 and not self._lines.size
             self.fail(BrokenError(error.with_traceback(None), idle=idle))
 
     def _deliver(self, line: bytes) -> None:
-        self._heard += 1
+        self._replies += 1
         tag, _, reply = line.partition(b" ")
         if tag not in self._calls:
             self.fail(untagged(line))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
+from contextlib import suppress
 from time import monotonic
 
 from ._async_conn import AsyncConn
@@ -34,7 +35,7 @@ class AsyncPool:
         """Returns the reply line to a question, or the error of the connection. Raises UnreachableError, ClosedError, and TimeoutError if it has not come at the time end."""
         async with asyncio.timeout(end - monotonic()), self._places:
             result = await self._ask(question, end)
-            if isinstance(result, BrokenError) and result._idle:
+            if isinstance(result, BrokenError) and result.idle:
                 # The connection was idle and turned out to be dead: ask once
                 # more.
                 result = await self._ask(question, end)
@@ -113,7 +114,8 @@ class Loops:
             elif loop.is_closed():
                 pool.abandon()
             else:
-                loop.call_soon_threadsafe(pool.close)
+                with suppress(RuntimeError):  # the loop has just closed
+                    loop.call_soon_threadsafe(pool.close)
 
     def abandon(self) -> None:
         for pool in list(self._pools.values()):

@@ -195,7 +195,7 @@ class Client(BaseClient):
         if question.keep and is_bad_request(answer):  # perhaps an older daemon, which does not know keep=1
             question.keep = False
             answer, grant = answer_to(question, self._ask(question, end, span))
-            if not is_bad_request(answer):
+            if not isinstance(answer, Unknown):
                 keeper.refused()
         keeper.learn(question, answer, grant, sent)
         return answer

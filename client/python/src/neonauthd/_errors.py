@@ -63,7 +63,7 @@ class BrokenError(NeonauthdError, ConnectionError):
         # The connection had served before and died between two replies. So ends
         # a connection that the daemon closed while it was idle: the call is
         # asked again.
-        self._idle = idle
+        self.idle = idle
 
 
 class GarbledError(NeonauthdError):

@@ -16,12 +16,12 @@ from ._asker import Asker, AsyncAsker
 from ._async_client import AsyncClient
 from ._client import Client
 from ._errors import GarbledError
-from ._lookup import check_lookup
+from ._lookup import check_lookup, nearest
 from ._refusal import Refusal, better, denied, refusal_of
 from ._requirements import Kind, Requirements
 from ._resource import Described, Resource
 from ._trace import Trace
-from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE, nearest
+from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE
 from .httpauth import HEADERS, Found as Result, HeaderValues, Search, preflight
 
 TEXT = "text/plain; charset=utf-8"
@@ -145,7 +145,7 @@ class Options(TypedDict, Generic[Request], total=False):
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def held(advice: str) -> Callable[[F], F]:
+def advises(advice: str) -> Callable[[F], F]:
     """Puts the advice into Python's own message about missing or extra arguments.
 
     That message begins with the qualified name of the function.

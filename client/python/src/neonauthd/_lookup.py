@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ._question import DEFAULT_CONNS, DEFAULT_NAME, DEFAULT_TIMEOUT, Options
-from ._words import nearest
 
 _NUMBERS = ("deadline", "heard", "max_age")
 _OF_VERIFY = ("project", "deadline", "heard", "on_behalf_of")
@@ -38,3 +37,15 @@ def check_options(given: Mapping[str, Any]) -> None:
     asked: dict[str, Any] = {"project": None, **given}
     options.span(asked.pop("deadline", None))
     options.question("", "", **asked)
+
+
+def nearest(given: str, names: Iterable[str]) -> str:
+    """Returns words to add to an error about a misspelt option: the option that differs
+    only in case, in underscores or in an s at the end. Empty: there is none.
+    """
+
+    def plain(name: str) -> str:
+        return name.lower().replace("_", "").removesuffix("s")
+
+    near = next((name for name in names if plain(name) == plain(given)), None)
+    return "" if near is None else f": did you mean {near!r}?"

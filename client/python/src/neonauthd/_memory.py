@@ -76,6 +76,10 @@ class Entry:
             return False
         return max_age < 0 or 0 < max_age and self._age + SECOND + kept <= max_age * SECOND
 
+    def ended_by(self, handles: Set[str] | None) -> bool:
+        """Whether an event with these handles has ended the answer; None: it ends all."""
+        return handles is None or not handles.isdisjoint(self.handles)
+
     def is_aging(self, now: Instant) -> bool:
         """Whether a background lookup should replace it now."""
         return now[0] >= self.refresh and self.kept(now) >= self._ttl // 2
@@ -122,8 +126,7 @@ class Memory:
         self._old: dict[Key, Entry] = {}
         self._taken = 0  # places of the young generation
         self._run = ""
-        self._floor = 0  # _events holds every event after this revision
-        self._events: deque[tuple[int, Set[str]]] = deque()  # the latest last
+        self._events: deque[tuple[int, Set[str] | None]] = deque()  # the latest last; the first one stands for all before it
         self._asked: Instant = 0, 0  # when the last SEEN or WATCH was sent
         self._until: Instant = 0, 0  # end of the lease; the monotonic clock stands still while the host sleeps
 
@@ -138,13 +141,13 @@ class Memory:
         until = self._until
         if now[0] >= until[0] or now[1] >= until[1]:
             return None
-        entry = self._young.get(key)
+        entry = young = self._young.get(key)
         if entry is None:
             entry = self._old.get(key)
-            if entry is not None:
-                self._move_up(key, entry)
         if entry is None or not entry.serves(now, max_age):
             return None
+        if young is None:
+            self._move_up(key, entry)
         next(self._hits)
         return entry
 
@@ -155,9 +158,9 @@ class Memory:
 
     def keep(self, key: Key, entry: Entry, run: str, rev: int) -> None:
         """Keeps an answer, unless something that it depends on may have ended since the daemon decided it."""
-        if not self.up or run != self._run or rev < self._floor:
-            return
-        if not any(past > rev and not handles.isdisjoint(entry.handles) for past, handles in self._events):
+        events = tuple(self._events)  # a copy, because the handler of a signal may change them meanwhile
+        ended = any(past > rev and entry.ended_by(handles) for past, handles in events)
+        if self.up and run == self._run and not ended:
             self._put(key, entry)
 
     def _put(self, key: Key, entry: Entry) -> None:
@@ -185,16 +188,13 @@ class Memory:
         if rev <= self.rev:
             return False
         self.rev = rev
-        if handles is None:
-            self._clear()
-            self._floor = rev
-            return True
         for key, entry in [*self._young.items(), *self._old.items()]:
-            if not handles.isdisjoint(entry.handles):
+            if entry.ended_by(handles):
                 self.drop(key)
         self._events.append((rev, handles))
-        if len(self._events) > MAX_EVENTS:
-            self._floor = self._events.popleft()[0]
+        if len(self._events) > MAX_EVENTS + 1:
+            self._events.popleft()
+            self._events[0] = self._events[0][0], None
         return True
 
     def ask(self, now: Instant) -> None:
@@ -213,7 +213,8 @@ class Memory:
     def begin(self, run: str, rev: int) -> None:
         """Notes that the daemon has granted a watch, at this revision. What was kept before it is gone."""
         self._clear()
-        self.up, self._run, self.rev, self._floor = True, run, rev, rev
+        self.up, self._run, self.rev = True, run, rev
+        self._events.append((rev, None))
 
     def grant(self, rev: int, lease: int) -> bool:
         """Begins or extends the lease.

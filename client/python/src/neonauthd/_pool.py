@@ -52,7 +52,7 @@ class Pool:
                 try:
                     return conn.ask(question, end)
                 except BrokenError as error:
-                    if not error._idle:
+                    if not error.idle:
                         raise
                 # The connection was idle and turned out to be dead. The other
                 # idle connections are probably dead too, for example after a

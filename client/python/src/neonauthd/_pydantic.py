@@ -12,7 +12,7 @@ from typing import Any
 Handler = Callable[[Any], Any]
 
 
-def told_alone(kind: type, source: Any, handler: Handler, member: str, of: type, advice: str) -> dict[str, Any]:
+def for_programs_only(kind: type, source: Any, handler: Handler, member: str, of: type, advice: str) -> dict[str, Any]:
     """Returns the schema of a class whose instances only the program can make, and no request.
 
     A response may be an instance: FastAPI first makes a dictionary of it, in which one

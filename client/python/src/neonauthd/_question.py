@@ -77,16 +77,12 @@ class Options:
     """The options of a client. A wrong value is a mistake in the program and raises."""
 
     def __init__(self, socket: str | None, project: str, timeout: float, conns: int, keep: int, name: str) -> None:
-        self.path = socket or os.environ.get(SOCKET_VARIABLE) or DEFAULT_SOCKET
+        self.path = _text("socket", socket or os.environ.get(SOCKET_VARIABLE) or DEFAULT_SOCKET)
         self.project = _project(project)
         self.timeout = _span("timeout", timeout)
-        if not isinstance(conns, int) or conns < 1:
-            raise ValueError("neonauthd: conns is not a positive whole number")
-        self.conns = conns
-        if keep < 0:
-            raise ValueError("neonauthd: keep is negative")
-        self.keep = keep
-        if len(name.encode()) > MAX_CLIENT_NAME:
+        self.conns = _whole("conns", conns, 1)
+        self.keep = _whole("keep", keep, 0)
+        if len(_text("name", name).encode()) > MAX_CLIENT_NAME:
             raise ValueError(f"neonauthd: name is longer than {MAX_CLIENT_NAME} bytes")
         self.name = name
         self._key = os.urandom(16)  # the secret of the labels for on_behalf_of
@@ -105,8 +101,7 @@ class Options:
         heard: float | None = None,
         on_behalf_of: str = "",
     ) -> Question:
-        if not isinstance(token, str):
-            raise TypeError("neonauthd: token is not a string")
+        _text("token", token)
         if project == "":  # to send no name would ask about the daemon's first project
             raise ValueError("neonauthd: project is empty: name it, or leave it out for the client's project")
         question = Question(verb, token, project=self.project if project is None else _project(project))
@@ -135,11 +130,11 @@ class Options:
     def _label(self, asker: str) -> str:
         """Returns a random-looking word for the text of on_behalf_of.
 
-        Different texts have different labels, and a label says nothing about its text.
+        Different texts practically always have different labels, and a label says nothing
+        about its text.
         """
-        if not isinstance(asker, str):
-            raise TypeError("neonauthd: on_behalf_of is not a string")
-        digest = blake2b(asker.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key)
+        text = _text("on_behalf_of", asker).encode(errors="surrogatepass")
+        digest = blake2b(text, digest_size=8, key=self._key)
         return urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")
 
     def hello(self) -> Question:
@@ -149,10 +144,20 @@ class Options:
         return f"socket={quoted(self.path)}"
 
 
+def _text(what: str, value: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"neonauthd: {what} is not a string")
+    return value
+
+
+def _whole(what: str, value: int, least: int) -> int:
+    if type(value) is not int or value < least:  # True is an int too
+        raise ValueError(f"neonauthd: {what} is not a whole number from {least} on")
+    return value
+
+
 def _project(name: str) -> str:
-    if not isinstance(name, str):
-        raise TypeError("neonauthd: project is not a string")
-    if len(name) > MAX_PROJECT:
+    if len(_text("project", name)) > MAX_PROJECT:
         raise ValueError(f"neonauthd: project is longer than {MAX_PROJECT} characters")
     return name
 

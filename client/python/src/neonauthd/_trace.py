@@ -8,6 +8,7 @@ import threading
 import time
 
 from ._answer import Unknown
+from ._process import PerProcess
 from ._words import DEFAULT_SOCKET, SOCKET_VARIABLE
 
 INTERVAL = 60.0  # seconds between two warnings
@@ -28,24 +29,41 @@ _HINTS = {
 _logger = logging.getLogger("neonauthd")
 
 
+class Since:
+    """What has happened since the last warning. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next = float("-inf")
+        self._requests = 0  # that got 503
+
+    def another(self) -> int:
+        """Counts a request. Returns how many the warning speaks of that is due now; 0: none is due."""
+        with self._lock:
+            self._requests += 1
+            now = time.monotonic()
+            if now < self._next:
+                return 0
+            requests, self._requests = self._requests, 0
+            self._next = now + INTERVAL
+            return requests
+
+    def abandon(self) -> None:
+        """Nothing to do: a forked child counts for itself, and with a lock of its own."""
+
+
 class Trace:
     """Warns about an outage at once, and then at most once in each interval. Safe for threads."""
 
     def __init__(self, socket: str | None) -> None:
         self._socket = socket
         self._default = socket == DEFAULT_SOCKET and not os.environ.get(SOCKET_VARIABLE)
-        self._lock = threading.Lock()
-        self._next = float("-inf")
-        self._requests = 0  # requests that got 503 since the last warning
+        self._since = PerProcess(Since)
 
     def note(self, answer: Unknown) -> None:
-        with self._lock:
-            self._requests += 1
-            now = time.monotonic()
-            if now < self._next:
-                return
-            requests, self._requests = self._requests, 0
-            self._next = now + INTERVAL
+        requests = self._since.get().another()
+        if requests == 0:
+            return
         hint = _HINTS.get(answer.code)
         what = "cannot tell whether tokens are good" if hint is None else "does not answer what the guard asks"
         cause = f"{answer.error}{'' if hint is None else f'; {hint}'}"

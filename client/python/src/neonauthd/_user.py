@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NoReturn
 
-from ._pydantic import Handler, told_alone
+from ._pydantic import Handler, for_programs_only
 
 _ODD: Final = "odd"  # a flag that is present, but neither true nor false
 _Flag = bool | Literal["odd"] | None
 
 # The kinds that are not users: an OAuth client that acts for itself, and a team
 # for which an API key was made.
-_OTHERS: Final[dict[str, Literal["machine", "team"]]] = {"machine": "machine", "team": "team"}
+NO_USERS: Final[dict[str, Literal["machine", "team"]]] = {"machine": "machine", "team": "team"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class User:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Handler) -> dict[str, Any]:
-        return told_alone(cls, source, handler, "scopes", tuple, "user: User = Depends(current_user)")
+        return for_programs_only(cls, source, handler, "scopes", tuple, "user: User = Depends(current_user)")
 
 
 def user_of(subject: str, principal: str, found: Mapping[str, Any], token: Mapping[str, Any] | None) -> User:
@@ -91,7 +91,7 @@ def user_of(subject: str, principal: str, found: Mapping[str, Any], token: Mappi
         session_id=_first(claims.get("refresh_token_id"), claims.get("refreshTokenId"), claims.get("sid")),
         # An older daemon does not send the principal, and knows only users. A
         # newer daemon may send a principal that this program has not admitted.
-        kind=_class(found, claims) if principal in ("", "user") else _OTHERS.get(principal, ""),
+        kind=_class(found, claims) if principal in ("", "user") else NO_USERS.get(principal, ""),
         scopes=tuple(filter(None, _text(claims.get("scope")).split(" "))),
     )
 
@@ -169,8 +169,15 @@ def claims_in(payload: str) -> dict[str, Any] | None:
 
 def object_in(text: str) -> dict[str, Any] | None:
     """Parses a JSON object; None: the text is another JSON value."""
-    value = json.loads(text, parse_constant=_no_constant)
+    value = json.loads(text, parse_int=_integer, parse_constant=_no_constant)
     return value if isinstance(value, dict) else None
+
+
+def _integer(digits: str) -> float:
+    try:
+        return int(digits)
+    except ValueError:  # thousands of digits, which int refuses
+        return float(digits)  # infinity
 
 
 def _no_constant(name: str) -> NoReturn:

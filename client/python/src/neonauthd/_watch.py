@@ -87,11 +87,11 @@ class Watch:
     def _take(self, chunk: bytes) -> None:
         """Handles the lines in the chunk, and then sends one SEEN for all of them."""
         for line in self._lines.feed(chunk):
-            self._hear(line)
+            self._take_line(line)
         if self._untold and not self._memory.owed:
             self.tell(self._memory.clock())
 
-    def _hear(self, line: bytes) -> None:
+    def _take_line(self, line: bytes) -> None:
         """Does what the line says. Raises GarbledError if a watch does not say that now."""
         memory, reply = self._memory, parse_reply(line)
         fields = reply.fields

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 
 DEFAULT_SOCKET = "/run/neonauthd/neonauthd.sock"
@@ -63,18 +62,6 @@ def decode_value(raw: str) -> str:
     if _VALUE.fullmatch(raw) is None:
         raise ValueError("not the value of a field")
     return _ESCAPE.sub(lambda m: bytes.fromhex(m[1].decode()), raw.encode()).decode()
-
-
-def nearest(given: str, names: Iterable[str]) -> str:
-    """Returns words to add to an error about a misspelt option: the option that differs
-    only in case, in underscores or in an s at the end. Empty: there is none.
-    """
-
-    def plain(name: str) -> str:
-        return name.lower().replace("_", "").removesuffix("s")
-
-    near = next((name for name in names if plain(name) == plain(given)), None)
-    return "" if near is None else f": did you mean {near!r}?"
 
 
 def quoted(text: str) -> str:

@@ -93,7 +93,7 @@ class Guard:
     application, such as a response of Starlette.
     """
 
-    @_guard.held("write app.add_middleware(Guard), or app = Guard(app), with the options by name")
+    @_guard.advises("write app.add_middleware(Guard), or app = Guard(app), with the options by name")
     def __init__(
         self,
         app: Application,
@@ -114,7 +114,7 @@ class Guard:
             values_of, _guard.client_for_asyncio(client), allow, optional, **options
         )
 
-    @_guard.held("write app.add_middleware(Guard), or app = Guard(app), with the options by name")
+    @_guard.advises("write app.add_middleware(Guard), or app = Guard(app), with the options by name")
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)

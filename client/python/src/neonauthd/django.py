@@ -212,7 +212,7 @@ def guard(*view: NoReturn, **options: Any) -> Callable[[View], View]:
     def gate_of(asynchronous: bool) -> _Gate:
         return _Gate(asynchronous, of_view=True, **options)
 
-    @_guard.held("write @guard() above the view, with one call")
+    @_guard.advises("write @guard() above the view, with one call")
     def decorate(view: View) -> View:
         _guard.check_view(view, '@method_decorator(guard(), name="dispatch") above the class')
         asynchronous = _is_asynchronous(view)

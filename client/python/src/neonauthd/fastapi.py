@@ -126,12 +126,12 @@ class Guard(SecurityBase):
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"neonauthd: a Guard has no {name!r}: write user: User = Depends(current_user), without a call")
 
-    @_guard.held("write Depends(current_user), without a call")
+    @_guard.advises("write Depends(current_user), without a call")
     async def __call__(self, connection: HTTPConnection) -> User:
         """Returns the user of the request."""
         return (await self.answer(connection)).user
 
-    @_guard.held("write Depends(current_answer), without a call")
+    @_guard.advises("write Depends(current_answer), without a call")
     async def answer(self, connection: HTTPConnection) -> Accepted:
         """Returns the daemon's answer for the request."""
         answer = await self._judge(self._rules, connection)
@@ -139,7 +139,7 @@ class Guard(SecurityBase):
             self._refuse(connection, Refusal(401, "", "no-token"))
         return answer
 
-    @_guard.held("write Depends(optional_user), without a call")
+    @_guard.advises("write Depends(optional_user), without a call")
     async def optional(self, connection: HTTPConnection) -> User | None:
         """Returns the user of the request; None: it carries no token. A bad token is refused all the same."""
         answer = await self._judge(self._optional_rules, connection)

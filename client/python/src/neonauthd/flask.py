@@ -146,7 +146,7 @@ class Guard:
             _values_of, _guard.client_for_threads(client), allow, optional, **options
         )
 
-    @_guard.held("write @guard above the view, without a call, or before_request(guard.check)")
+    @_guard.advises("write @guard above the view, without a call, or before_request(guard.check)")
     def __call__(self, view: View) -> View:
         """Puts a view behind the guard. Write the decorator next to the view, below that of the route."""
         _guard.check_view(view, "decorators = [guard] in the class")
@@ -159,7 +159,7 @@ class Guard:
 
         return cast(View, guarded)
 
-    @_guard.held("write @guard above the view, or before_request(guard.check)")
+    @_guard.advises("write @guard above the view, or before_request(guard.check)")
     def check(self) -> None:
         """Returns if the current request may go through, and otherwise ends the request with the refusal.
 

@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Literal
 
-from ._answer import Accepted, Answer, Rejected, Unknown
+from ._answer import Accepted, Answer, Principal, Rejected, Unknown
 from ._errors import ReplyError, UnreachableError
 from ._lookup import check_options
 from ._requirements import KINDS, Kind, Requirements
-from ._user import User
+from ._user import NO_USERS, User
 from ._words import askable
 
 __all__ = ["Asked", "FakeAsyncClient", "FakeClient"]
@@ -223,7 +223,7 @@ def _kind_of(user: User) -> dict[str, object]:
 
 
 def _accepted(level: Literal["claims", "profile"], user: User, text: str, claims: str) -> Accepted:
-    principal = user.kind if user.kind in ("machine", "team") else "user"
+    principal: Principal = NO_USERS.get(user.kind, "user")
     payload = base64.urlsafe_b64encode(claims.encode()).decode().rstrip("=")
     expires = datetime.fromtimestamp(_EXPIRES, timezone.utc)
     return Accepted(level, "main", _subject_of(user), _AGE, _TTL, expires, "cache", text, principal=principal, _payload=payload)

@@ -133,7 +133,7 @@ class Guard:
             socket and the cause, the first time at once and then at most once a minute.
     """
 
-    @_guard.held("write app = Guard(app), with the options by name")
+    @_guard.advises("write app = Guard(app), with the options by name")
     def __init__(
         self,
         app: WSGIApplication,
@@ -154,7 +154,7 @@ class Guard:
             values_of, _guard.client_for_threads(client), allow, optional, **options
         )
 
-    @_guard.held("this Guard is for WSGI: in Starlette and FastAPI write add_middleware(Guard) with that of neonauthd.asgi")
+    @_guard.advises("this Guard is for WSGI: in Starlette and FastAPI write add_middleware(Guard) with that of neonauthd.asgi")
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ.pop(_KEY, None)
         path, method = _path_of(environ), environ.get("REQUEST_METHOD", "")
