@@ -17,7 +17,6 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/fleet/bounded"
 	"github.com/neonauthd/neonauthd/internal/foreign"
-	"github.com/neonauthd/neonauthd/internal/pause"
 )
 
 // How the engine is spoken to.
@@ -51,27 +50,6 @@ func newEngineKeys(fleet string) engineKeys {
 
 // ofHosts are the keys that the script of hosts takes.
 func (k engineKeys) ofHosts() []string { return []string{k.hosts, k.last, k.log} }
-
-// connect returns the engine, and connects to it unless that was done before. If this host
-// has to take leave, it goes on for a while after ctx has ended.
-func (f *Fleet) connect(ctx context.Context) (*engine, error) {
-	if e := f.engine.Load(); e != nil {
-		return e, nil
-	}
-	dialing, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	defer context.AfterFunc(ctx, func() {
-		if f.mustTakeLeave() {
-			pause.For(dialing, lastDial)
-		}
-		cancel()
-	})()
-	e, err := dial(dialing, &f.o)
-	if err == nil {
-		f.engine.Store(e)
-	}
-	return e, err
-}
 
 // dial connects, unless ctx ends before. Later the end of ctx does nothing to the
 // engine, which the caller closes. If sentinels refuse the password

@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
 
-	"github.com/neonauthd/neonauthd/daemon/fleet/bounded"
-	"github.com/neonauthd/neonauthd/internal/pause"
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
@@ -41,34 +37,6 @@ var errChain = errors.New("the log is not the one that was read before: it was t
 
 // errNotTaken says that the journal could not take in what was heard.
 var errNotTaken = errors.New("the journal could not take in what the fleet said")
-
-// sessions keeps a connection until ctx ends. It tries to connect once also after that, if
-// this host has to take leave.
-func (f *Fleet) sessions(ctx context.Context) {
-	again := firstPause
-	tried := sync.OnceFunc(func() { close(f.tried) })
-	defer tried()
-	for first := true; ctx.Err() == nil || first && f.mustTakeLeave(); first = false {
-		began := f.o.Now()
-		err := f.session(ctx, tried)
-		tried()
-		f.online.Store(false)
-		if ctx.Err() != nil {
-			return
-		}
-		f.counts.reconnects.Add(1)
-		if errors.Is(err, bounded.ErrFlood) {
-			f.clearFlood(ctx)
-		} else {
-			f.o.Log.Warn("this host does not hear the fleet: revocations made on others are not in force here until it does; see that the engine of [fleet] can be reached", slog.Any("error", err), program.Every(10*time.Second))
-		}
-		if f.o.Now().Sub(began) > lastPause {
-			again = firstPause
-		}
-		pause.For(ctx, again/2+rand.N(again/2+1))
-		again = min(2*again, lastPause)
-	}
-}
 
 // session is the life of one connection: exchange everything, then follow the
 // log. A new connection may be one to another engine.
