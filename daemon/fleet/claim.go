@@ -202,14 +202,18 @@ func (c *claimer) once(ctx context.Context) (answer Answer, again time.Duration)
 	switch said[1] {
 	case "have":
 		profile, age, err := c.open(keys[0], said[2], at)
-		if err != nil {
-			c.counts.unopened.Add(1)
+		if err == nil {
+			return Answer{Decision: Have, Profile: profile, Age: age + max(0, clock.Elapsed(sent, c.o.Now()))}, 0
+		}
+		c.counts.unopened.Add(1)
+		if !c.unreadable {
 			c.unreadable = true
 			return c.once(ctx)
 		}
-		return Answer{Decision: Have, Profile: profile, Age: age + max(0, clock.Elapsed(sent, c.o.Now()))}, 0
 	case "wait":
-		return Answer{Decision: Budget, After: number}, max(number, time.Millisecond)
+		if !c.ignoresShared && !c.takesOver {
+			return Answer{Decision: Budget, After: number}, max(number, time.Millisecond)
+		}
 	case "pause":
 		return Answer{Decision: Pause, After: number}, 0
 	case "budget":
@@ -219,7 +223,7 @@ func (c *claimer) once(ctx context.Context) (answer Answer, again time.Duration)
 	case "go":
 		return Answer{Decision: Go, Flight: Flight{ask: c.ask, mark: c.mark, began: at, purged: c.purged, private: c.ask.Private}}, 0
 	}
-	return c.alone(), 0 // not an answer of the script
+	return c.alone(), 0 // not an answer of the script: it has neither a value nor another's lease for an asker that takes none
 }
 
 // args are what the script takes.
