@@ -144,7 +144,7 @@ func TestTheEndWaitsForWhatIsUnderWay(t *testing.T) {
 	release := make(chan struct{})
 	w.Inject(standin.Me, standin.Fault{Kind: standin.Delay, Until: release})
 	slow := make(chan got, 1)
-	fresh, calls := bearing(w.long(t, 1)), w.Calls(standin.Me)
+	fresh, calls := bearing(w.long(t, "display_name", 1)), w.Calls(standin.Me)
 	go func() {
 		defer close(slow) // also if there is no answer
 		slow <- w.ask(t, "/nginx?level=profile", fresh)

@@ -153,11 +153,17 @@ func TestNoNameBreaksOutOfItsHeader(t *testing.T) {
 			}
 		}
 	}
-	// If the values are too large for the headers, the status is 403; nginx never fails with "too big header".
+	// A name that does not fit is left out. If the rest does not fit either, the status is 403; nginx never fails with
+	// "too big header".
 	for _, size := range []int{4 << 10, 100 << 10} {
-		g := n.get(t, "/account/", bearing(w.long(t, size)))
+		g := n.get(t, "/account/", bearing(w.long(t, "display_name", size)))
+		got := g.seen(t).Header
+		if name := got["X-Auth-Name"]; got.Get("X-Auth-Email") != "x@example.org" || len(name) != 0 {
+			t.Errorf("a name of %d bytes: the headers are %v", size, got)
+		}
+		g = n.get(t, "/account/", bearing(w.long(t, "primary_email", size)))
 		if g.StatusCode != http.StatusForbidden {
-			t.Errorf("a name of %d bytes: %s", size, g.Status)
+			t.Errorf("an address of %d bytes: %s", size, g.Status)
 		}
 	}
 	if strings.Contains(n.Written(), "too big header") {
@@ -168,11 +174,11 @@ func TestNoNameBreaksOutOfItsHeader(t *testing.T) {
 	}
 }
 
-// long adds a user with a long name in the profile.
-func (w *system) long(t testing.TB, size int) string {
+// long adds a user with a long member of the profile.
+func (w *system) long(t testing.TB, member string, size int) string {
 	t.Helper()
 	u := w.AddUser(standin.User{Name: "x", Email: "x@example.org", EmailVerified: true})
-	if !w.SetProfile(u.ID, "display_name", strings.Repeat("n", size)) {
+	if !w.SetProfile(u.ID, member, strings.Repeat("n", size)) {
 		t.Fatal("no such user")
 	}
 	return w.StackToken(standin.TokenSpec{Subject: u.ID})

@@ -129,7 +129,7 @@ func tryRecipe(t *testing.T, f *front) {
 		{name: "browser without token", path: "/x", lines: []string{browser}, status: 302, location: "/login?return=%2Fx"},
 		{name: "open path", path: "/login?return=/x", status: 200},
 		{name: "more is asked", path: "/account/x", lines: []string{good}, status: 200},
-		{name: "more than one has", path: "/account/x", lines: []string{bearing(w.long(t, 100<<10))}, status: 403},
+		{name: "more than one has", path: "/account/x", lines: []string{bearing(w.long(t, "primary_email", 100<<10))}, status: 403},
 		{name: "another way there", path: "/x/../account/x", lines: []string{good}, status: 400},
 		{name: "and another", path: "/account/..%2flogin", status: 400},
 	} {
@@ -183,7 +183,7 @@ func trySpoofs(t *testing.T, f *front, good string) {
 
 func tryOutages(t *testing.T, f *front, good string) {
 	t.Helper()
-	fresh := bearing(f.w.long(t, 1)) // the daemon does not have this user's profile
+	fresh := bearing(f.w.long(t, "display_name", 1)) // the daemon does not have this user's profile
 	check := func(state, path string) {
 		t.Helper()
 		before := f.w.app.count()

@@ -71,6 +71,13 @@ func refused(r httpauth.Refusal) finding {
 	return f
 }
 
+// unfit returns the refusal (403) of a verified user for a reason that has nothing to do with
+// what the token grants. It has no error code: the only one for a 403, insufficient_scope, would
+// send an OAuth client to ask for more scopes.
+func unfit(reason string) finding {
+	return refused(httpauth.Refusal{Status: http.StatusForbidden, Reason: reason})
+}
+
 // undecided returns a finding of this program itself: nothing could be learnt.
 func undecided(reason string) finding { return refused(httpauth.Unavailable(reason, 0)) }
 
@@ -142,7 +149,7 @@ func admit(a *client.Accepted, want *requirement, show *selection, asked, now ti
 	}
 	id, err := p.identityOf(a.Age, show)
 	if err != nil {
-		return refused(httpauth.Denied(reasonTooLarge))
+		return unfit(reasonTooLarge)
 	}
 	return finding{outcome: accepted, identity: id, expires: a.Expires, reuse: want.reuse(a, asked, now)}
 }

@@ -51,6 +51,10 @@ func Headers() []string {
 // a header.
 const maxIdentity = 3 << 10
 
+// ageRoom is what X-Auth-Age takes of maxIdentity at most, unless an answer is older than 300
+// years.
+const ageRoom = 10
+
 var errTooLarge = errors.New("identity does not fit into the headers")
 
 // identity holds the encoded values of all identity headers.
@@ -94,6 +98,12 @@ func newPrincipal(a *client.Accepted, u client.User, s *selection) *principal {
 	fill(fieldLevel, a.Level.String())
 	for i, name := range fieldNames() {
 		p.size += len(name) + len(": ") + len(id[i]) + len("\r\n")
+	}
+	if p.size > maxIdentity-ageRoom {
+		// A name is for display only, so an application can do without. An address is not: an
+		// empty one says that the user has none, and users choose their addresses.
+		p.size -= len(id[fieldName])
+		id[fieldName] = ""
 	}
 	if s.fields[fieldClaims] {
 		id[fieldClaims] = claimsValue(a.JSON, s.claims, maxIdentity-p.size)

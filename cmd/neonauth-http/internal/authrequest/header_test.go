@@ -1,8 +1,11 @@
 package authrequest
 
 import (
+	"bytes"
 	"encoding/base64"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"reflect"
 	"strings"
@@ -97,6 +100,60 @@ func TestTheAgeCountsForTheBound(t *testing.T) {
 	}
 	if len(left) != 2 {
 		t.Errorf("only one kind: %v", left)
+	}
+}
+
+// TestANameThatDoesNotFitIsLeftOut, so that its user comes in. The claims have the room of the
+// name then.
+func TestANameThatDoesNotFitIsLeftOut(t *testing.T) {
+	t.Parallel()
+	all := everything()
+	long := strings.Repeat("語", 256) // the longest name of preset stack, 2304 bytes when it is encoded
+	for _, test := range []struct {
+		name         string
+		user         client.User
+		named, comes bool
+	}{
+		{"a long name", client.User{ID: "u", Email: "ada@example.org", Name: long}, true, true},
+		{"beside a long address", client.User{ID: "u", Email: strings.Repeat("é", 102) + "@example.org", Name: long}, false, true},
+		{"a name of any length", client.User{ID: "u", Email: "ada@example.org", Name: strings.Repeat(long, 100)}, false, true},
+		{"an address of any length", client.User{ID: "u", Email: strings.Repeat(long, 100), Name: long}, false, false},
+		{"an id of any length", client.User{ID: strings.Repeat("u", maxIdentity)}, false, false},
+	} {
+		claims := `{"name":"` + long + `"}`
+		id, err := newPrincipal(&client.Accepted{Subject: "u", JSON: []byte(claims)}, test.user, all).identityOf(time.Minute, all)
+		if (err == nil) != test.comes || (id[fieldName] != "") != test.named {
+			t.Errorf("%s: %v, the name is %.20q", test.name, err, id[fieldName])
+		}
+		if test.comes && (id[fieldEmail] != encode(test.user.Email) || (id[fieldClaims] == "") != test.named) {
+			t.Errorf("%s: the address is %.20q, and the claims are %.20q", test.name, id[fieldEmail], id[fieldClaims])
+		}
+	}
+}
+
+// TestAUserWhoIsRefusedForTheHeadersIsLogged, with what helps, and is not told to get more scopes.
+func TestAUserWhoIsRefusedForTheHeadersIsLogged(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	set, err := new(file).settings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", 2000)
+	asks := fakeDaemon("OK level=claims project=main sub=" + long + ` age=3 ttl=57 exp=4000000000 source=cache {"email":"` + long + `"}` + "\n")
+	s := New("dev", asks, set, slog.New(slog.NewTextHandler(&log, nil)), time.Now)
+	for query, want := range map[string]string{"": reasonTooLarge, "require=clean-headers": reasonTooLarge, "require=scope:x": "insufficient-scope"} {
+		r := httptest.NewRequest(http.MethodGet, "/nginx?"+query, http.NoBody)
+		r.Header.Set("Authorization", "Bearer asked.a.b")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		scope := strings.Contains(w.Header().Get("WWW-Authenticate"), "insufficient_scope")
+		if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), want) || scope != (want != reasonTooLarge) {
+			t.Errorf("%s: %d %v %s", query, w.Code, w.Header(), w.Body)
+		}
+	}
+	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "set fields in the configuration file") || strings.Contains(text, "xxx") {
+		t.Errorf("the log: %.400s", text)
 	}
 }
 

@@ -196,8 +196,11 @@ func (s *Service) find(r *http.Request, d *dialect, set *Settings) (f finding, w
 	}
 	s.tellOfUnknown(answer)
 	f = judge(answer, &want, set.show, asked, s.now())
+	if f.reason == reasonTooLarge {
+		s.complain(slog.LevelWarn, "a verified user is refused, because the identity does not fit into the headers; set fields in the configuration file to the headers that your application reads")
+	}
 	if f.outcome == accepted && want.clean && namesItself(r.Header, tokens.Vary()) {
-		return refused(httpauth.Denied(reasonHeader)), want
+		return unfit(reasonHeader), want
 	}
 	return f, want
 }
