@@ -3,12 +3,14 @@ package neonauthd_test
 import (
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/internal/e2e"
 )
@@ -232,4 +234,30 @@ func TestQuitAnswersEverythingFirst(t *testing.T) {
 	if len(lines) != 3 || lines[2] != "OK" {
 		t.Errorf("%d lines, the last %q", len(lines), e2e.Shorten(lines[len(lines)-1]))
 	}
+}
+
+// TestAReloadWaitsForTheStart asks for a reload while the daemon waits to hear its fleet. A
+// service manager that was told READY=1 at the end of that reload would begin to send
+// lookups to sockets that nobody serves.
+func TestAReloadWaitsForTheStart(t *testing.T) {
+	t.Parallel()
+	engine, err := net.Listen("tcp", "127.0.0.1:0") // it takes connections and never says anything
+	e2e.Must(t, err)
+	defer engine.Close()
+	u, f := e2e.NewUpstream(t, standin.Options{}), e2e.NewFolder(t)
+	f.Write(t, "fleet-key", fleet.GenerateKey()+"\n")
+	table := fmt.Sprintf("[fleet]\nname = \"test\"\nurls = [\"redis://%s\"]\nkeys = [\"./fleet-key\"]\nwhen_blind = \"refuse\"\n", engine.Addr())
+	f.Configure(t, e2e.Settings{Tables: []string{table, u.Project(t, f, standin.Stack)}})
+	p := f.Launch(t)
+	conn, err := engine.Accept() // from here on the daemon handles the signal
+	e2e.Must(t, err)
+	defer conn.Close()
+	p.Signal(t, syscall.SIGHUP)
+
+	if first := p.Await(t, "RE"); !strings.HasPrefix(first, "READY=1") {
+		t.Errorf("the service manager was told %q first", first)
+	}
+	e2e.Call(t, f.Socket()).Expect(t, "PING", "OK")
+	p.Await(t, "RELOADING=1\nMONOTONIC_USEC=")
+	p.Await(t, "READY=1")
 }
