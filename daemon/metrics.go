@@ -54,7 +54,7 @@ func (p *page) lookups(c *serve.Counters, kept lease.State) {
 		p.Sample(name, float64(c.Unknown[code].Load()), "outcome", protocol.ERR.Name(), "reason", string(code))
 	}
 	for cause := wording.Cause(1); cause < wording.Causes; cause++ {
-		p.Sample(name, float64(c.Caused[cause].Load()), "outcome", protocol.ERR.Name(), "reason", string(protocol.CodeUnavailable), "cause", cause.String())
+		p.Sample(name, float64(c.Caused[cause].Load()), "outcome", protocol.ERR.Name(), "reason", string(cause.Code()), "cause", cause.String())
 	}
 	p.Family(serve.LatencyName, histogram, fmt.Sprintf("Time from the parsed request to its reply. Answers from memory (hit) are sampled, one in %d; all others (miss) are timed, with their wait for the upstream.", serve.HitSample))
 	c.Latency.Write(p)

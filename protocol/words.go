@@ -109,8 +109,8 @@ const (
 	ReasonWrongType Reason = "wrong-type"
 	// ReasonBadSignature: the named key did not sign this text.
 	ReasonBadSignature Reason = "bad-signature"
-	// ReasonUnknownKey: a key set that was fetched after the daemon first met this key id does not hold the key, or the id
-	// cannot be one of the upstream's.
+	// ReasonUnknownKey: a key set that was fetched after the daemon first met this key id has no key of that id, or the id
+	// is not 1 to 128 bytes of printable ASCII.
 	ReasonUnknownKey Reason = "unknown-key"
 	// ReasonExpired: signed, and its exp is past.
 	ReasonExpired Reason = "expired"
@@ -227,6 +227,10 @@ const (
 	// TextNoProject says that the caller's rule lacks the project of the lookup.
 	TextNoProject = "this caller may not ask about this project"
 )
+
+// TextUnusableKey is the text of ERR misconfigured where asking again does not help before the issuer publishes another key.
+// LOGOUT is answered so too.
+const TextUnusableKey = "the key set has a key that may have signed this token, and the daemon cannot use that key: EXPLAIN and KEYS tell why"
 
 // Texts of ERR unavailable to a lookup where the upstream is not the cause.
 const (

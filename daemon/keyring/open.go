@@ -24,7 +24,7 @@ func (r *Ring) Open(ctx context.Context, who fair.ID, policy *keyset.Policy, sig
 			return protocol.Unknown(protocol.CodeKeysPending), time.Second
 		}
 		outcome := open(current.set, now)
-		kid, doubtful := policy.Doubt(signed, outcome)
+		kid, doubtful := policy.Doubt(current.set, signed, outcome)
 		if !doubtful || kid == "" || outcome.Reason() != protocol.ReasonUnknownKey && r.Confirmed(current, began, now) {
 			return outcome, 0
 		}

@@ -50,7 +50,7 @@ func BenchmarkVerifyES256(b *testing.B) {
 func BenchmarkBareECDSA(b *testing.B) {
 	p, s, token := benchToken(b, "stack", "normal")
 	first, second, third := segments(token)
-	kid, _ := p.Doubt(token, unknownKey)
+	kid, _ := p.Doubt(s, token, unknownKey)
 	public := s.Find(kid).material.(*ecdsa.PublicKey)
 	signature := decode(third, 64)
 	r, low := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])

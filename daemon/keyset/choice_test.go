@@ -3,6 +3,7 @@ package keyset
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/neonauthd/neonauthd/protocol"
@@ -84,7 +85,7 @@ func TestKeyIDAndAlgorithmTogetherNameTheKey(t *testing.T) {
 				expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), accepted)
 			}
 			for _, m := range c.refused {
-				if _, reason := Verify(testPolicy(), s, []byte(m.mint(m.header(), testPayload(nil))), testNow, nil); reason.Status() != protocol.NO {
+				if _, reason := Verify(testPolicy(), s, []byte(m.mint(m.header(), testPayload(nil))), testNow, nil); reason.Status() == protocol.OK {
 					t.Errorf("%s: %v", m.alg, reason)
 				}
 			}
@@ -134,6 +135,14 @@ func TestDoubtIsWhatANewerKeySetCouldSettle(t *testing.T) {
 	strict, optional, narrow := testPolicy(), testPolicy(), testPolicy()
 	optional.KeyIDOptional = true
 	narrow.Algorithms = []Algorithm{EdDSA}
+	m := minters()[ES256]
+	short := map[string]any{"x": "AAAA"}
+	s := mustSet(t, setBody(minters()[EdDSA].jwk(nil), m.jwk(short), odd(m, map[string]any{"kid": strings.Repeat("k", 129)})))
+	many := []any{}
+	for i := range MaxTried + 1 {
+		many = append(many, m.fresh().jwk(map[string]any{"kid": fmt.Sprint("es", i)}))
+	}
+	crowd := mustSet(t, setBody(append(many, m.jwk(short))...))
 	for _, c := range []struct {
 		name, header string
 		p            *Policy
@@ -151,13 +160,18 @@ func TestDoubtIsWhatANewerKeySetCouldSettle(t *testing.T) {
 		{"no key named where one has to be", unnamed, strict, malformed, "", false},
 		{"an id that no key has", `{"alg":"ES256","kid":""}`, strict, unknownKey, "", false},
 		{"a header to be refused", `{"alg":"ES256","kid":"a","crit":[]}`, strict, malformed, "", false},
-		{"too many keys", unnamed, optional, tooManyKeys, "", false},
+		{"the key cannot be used", named, strict, unusableKey, "kid-ES256", true},
+		{"no key named, and one cannot be used", unnamed, optional, unusableKey, "", true},
+		{"a key of an odd id, which is never looked for", `{"alg":"ES256","kid":"` + strings.Repeat("k", 129) + `"}`, strict, unusableKey, strings.Repeat("k", 129), false},
 		{"signed and expired", named, strict, expired, "", false},
 		{"accepted", named, strict, accepted, "", false},
 	} {
-		token := minters()[ES256].mint(c.header, testPayload(nil))
-		if kid, doubtful := c.p.Doubt([]byte(token), c.reason); kid != c.kid || doubtful != c.doubtful {
+		token := m.mint(c.header, testPayload(nil))
+		if kid, doubtful := c.p.Doubt(s, []byte(token), c.reason); kid != c.kid || doubtful != c.doubtful {
 			t.Errorf("%s: %q, %v", c.name, kid, doubtful)
 		}
+	}
+	if kid, doubtful := optional.Doubt(crowd, []byte(m.mint(unnamed, testPayload(nil))), tooManyKeys); kid != "" || doubtful {
+		t.Errorf("too many keys: %q, %v", kid, doubtful)
 	}
 }

@@ -283,7 +283,7 @@ func TestRotationMakesOldTokensUnknown(t *testing.T) {
 		for at, now := range stages {
 			s := mustSet(t, now.JWKS, p.Algorithms...)
 			for minted, other := range stages {
-				kid, doubtful := p.Doubt([]byte(other.Token), unknownKey)
+				kid, doubtful := p.Doubt(s, []byte(other.Token), unknownKey)
 				want := unknownKey
 				if s.Find(kid) != nil {
 					want = accepted

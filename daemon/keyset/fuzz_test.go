@@ -32,7 +32,7 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, token string) {
 		agree(t, stack, stackKeys, []byte(token), fixtureNow)
 		agree(t, neon, neonKeys, []byte(token), fixtureNow)
-		if kid, doubtful := stack.Doubt([]byte(token), unknownKey); doubtful != plausibleKeyID(kid) {
+		if kid, doubtful := stack.Doubt(&Set{}, []byte(token), unknownKey); doubtful != plausibleKeyID(kid) {
 			t.Errorf("Doubt: %q, %v", kid, doubtful)
 		}
 	})

@@ -115,8 +115,8 @@ func namedKind(typ string) string {
 	}
 }
 
-// plausibleKeyID tells whether a key can have this id: 1 to 128 bytes of
-// printable ASCII. Keys with other ids are not loaded.
+// plausibleKeyID tells whether a key that is used can have this id: 1 to 128 bytes of
+// printable ASCII. No other id is looked for in newer key sets.
 func plausibleKeyID(kid string) bool {
 	if kid == "" || len(kid) > maxKeyID {
 		return false
@@ -129,14 +129,18 @@ func plausibleKeyID(kid string) bool {
 	return true
 }
 
-// Doubt tells whether a newer key set could change what Verify found about the
-// token. The key that the token names may be published by now, another key may
+// Doubt tells whether a newer key set than s could change what Verify found about
+// the token with s. The key that the token names may be published by now, another key may
 // have the same "kid" now, or the token names no key. kid is the id to look
 // for, empty if the token names none. Where there is no doubt, the outcome is
 // final for this policy.
-func (p *Policy) Doubt(token []byte, outcome protocol.Outcome) (kid string, doubtful bool) {
-	switch outcome.Reason() {
-	case protocol.ReasonUnknownKey, protocol.ReasonBadSignature, protocol.ReasonWrongAlgorithm:
+func (p *Policy) Doubt(s *Set, token []byte, outcome protocol.Outcome) (kid string, doubtful bool) {
+	switch outcome {
+	case protocol.Rejected(protocol.ReasonUnknownKey), protocol.Rejected(protocol.ReasonBadSignature), protocol.Rejected(protocol.ReasonWrongAlgorithm):
+	case protocol.Unknown(protocol.CodeMisconfigured):
+		if _, suspected := s.Suspect(token); !suspected {
+			return "", false // too many keys
+		}
 	default:
 		return "", false
 	}

@@ -244,12 +244,12 @@ func TestKeyIDIsAStringComparedExactly(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if kid, doubtful := testPolicy().Doubt([]byte(token), unknownKey); kid != want || doubtful != c.plausible {
+		if kid, doubtful := testPolicy().Doubt(&Set{}, []byte(token), unknownKey); kid != want || doubtful != c.plausible {
 			t.Errorf("doubt of %.40s: %q, %v", c.kid, kid, doubtful)
 		}
 	}
 	for _, junk := range []string{"", "x", "...", ".AAAA.AAAA", "AAAA.AAAA.AAAA"} {
-		if kid, doubtful := testPolicy().Doubt([]byte(junk), unknownKey); kid != "" || doubtful {
+		if kid, doubtful := testPolicy().Doubt(&Set{}, []byte(junk), unknownKey); kid != "" || doubtful {
 			t.Errorf("doubt of %q: %q", junk, kid)
 		}
 	}

@@ -19,5 +19,6 @@ var (
 	expired           = protocol.Rejected(protocol.ReasonExpired)
 	notYetValid       = protocol.Rejected(protocol.ReasonNotYetValid)
 	unverifiable      = protocol.Unknown(protocol.CodeUnavailable)
+	unusableKey       = protocol.Unknown(protocol.CodeMisconfigured)
 	tooManyKeys       = protocol.Unknown(protocol.CodeMisconfigured)
 )

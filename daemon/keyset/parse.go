@@ -58,7 +58,8 @@ func Kinds(skipped []Skipped) string {
 //
 // One "kid" may stand for several keys if their algorithms tell them apart. Two
 // entries with one "kid", one algorithm and different keys are both unusable for
-// it: nothing says which is meant.
+// it: nothing says which is meant. The set knows the ids of all entries, also those
+// of unusable ones: a token of such a key is not one of an unknown key.
 func ParseSet(body []byte, allowed []Algorithm) (*Set, error) {
 	entries, err := setEntries(body)
 	if err != nil {
@@ -73,7 +74,7 @@ func ParseSet(body []byte, allowed []Algorithm) (*Set, error) {
 	refuseTwins(candidates, why)
 	for i, k := range candidates {
 		if k == nil {
-			s.skipped = append(s.skipped, Skipped{Index: i, Why: why[i]})
+			s.skip(entries[i], Skipped{Index: i, Why: why[i]})
 			continue
 		}
 		s.keys = append(s.keys, k)
@@ -133,7 +134,7 @@ func refuseTwins(candidates []*Key, why []string) {
 		for _, i := range claimants[1:] {
 			candidates[i].unbind(u.alg)
 			if why[i] == "" {
-				why[i] = "the same key again"
+				why[i] = sameKeyAgain
 			}
 		}
 	}

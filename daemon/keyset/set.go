@@ -1,5 +1,7 @@
 package keyset
 
+import "github.com/neonauthd/neonauthd/internal/strictjson"
+
 // Skipped is an entry of a key set that is not used.
 type Skipped struct {
 	Index int    // its place in the array, from 0
@@ -12,6 +14,7 @@ type Skipped struct {
 type Set struct {
 	keys    []*Key
 	skipped []Skipped
+	unused  []unused        // the skipped ones but for copies of keys that are used
 	byID    map[string]*Key // the first of each id
 	byUse   map[use]*Key
 	byAlg   map[Algorithm][]*Key // in the order of the set
@@ -34,6 +37,14 @@ func (s *Set) Skipped() []Skipped { return s.skipped }
 // Find returns the first key with exactly this "kid", or nil; another key may
 // have the same with another algorithm. A key without one is never found.
 func (s *Set) Find(kid string) *Key { return s.byID[kid] }
+
+// skip takes note of an entry that is not used.
+func (s *Set) skip(entry strictjson.Value, why Skipped) {
+	s.skipped = append(s.skipped, why)
+	if why.Why != sameKeyAgain && entry.Kind() == '{' {
+		s.unused = append(s.unused, readUnused(entry, why))
+	}
+}
 
 // index makes the maps agree with keys.
 func (s *Set) index() {

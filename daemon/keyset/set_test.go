@@ -269,6 +269,8 @@ func TestAnUnnamedAlgorithmFollowsFromTypeCurveAndPolicy(t *testing.T) {
 	}
 }
 
+// TestDifferentKeysUnderOneIDAreBothUnusable: a token that names them is unknown, because the
+// set has its key.
 func TestDifferentKeysUnderOneIDAreBothUnusable(t *testing.T) {
 	m := minters()[ES256]
 	twin, third := m.fresh(), m.fresh()
@@ -278,7 +280,7 @@ func TestDifferentKeysUnderOneIDAreBothUnusable(t *testing.T) {
 		t.Fatalf("%d keys, skipped %v", len(s.Keys()), s.Skipped())
 	}
 	for _, signer := range []*minter{m, twin, third} {
-		expect(t, testPolicy(), s, signer.mint(m.header(), testPayload(nil)), unknownKey)
+		expect(t, testPolicy(), s, signer.mint(m.header(), testPayload(nil)), unusableKey)
 	}
 	// The same key twice is one key.
 	s = mustSet(t, setBody(m.jwk(nil), m.jwk(nil)))
@@ -289,6 +291,7 @@ func TestDifferentKeysUnderOneIDAreBothUnusable(t *testing.T) {
 	// An unusable one does not count.
 	s = mustSet(t, setBody(m.jwk(nil), twin.jwk(map[string]any{"use": "enc"})))
 	expect(t, testPolicy(), s, m.mint(m.header(), testPayload(nil)), accepted)
+	expect(t, testPolicy(), s, twin.mint(m.header(), testPayload(nil)), unusableKey)
 	// Keys without an id have none in common.
 	s = mustSet(t, setBody(m.jwk(map[string]any{"kid": nil}), twin.jwk(map[string]any{"kid": nil})))
 	if len(s.Keys()) != 2 || s.Find("") != nil {

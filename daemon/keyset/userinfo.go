@@ -27,9 +27,9 @@ func (p *Policy) Userinfo(s *Set, answer, token []byte, now time.Time) (payload 
 			payload, outcome, detail = nil, protocol.Outcome{}, ""
 		}
 	}()
-	payload, outcome = p.opened(s, answer)
+	payload, outcome, detail = p.opened(s, answer)
 	if outcome.Status() != protocol.OK {
-		return nil, outcome, ""
+		return nil, outcome, detail
 	}
 	said, err := readStatement(p, payload, "iss", "aud", "exp", "nbf", "iat", "at_hash", "c_hash", "events", "typ", "token_use")
 	if err != nil || said.misfit != nil {
@@ -46,35 +46,29 @@ func (p *Policy) Userinfo(s *Set, answer, token []byte, now time.Time) (payload 
 	return payload, protocol.Accepted(), ""
 }
 
-// opened checks all but the claims.
-func (p *Policy) opened(s *Set, answer []byte) ([]byte, protocol.Outcome) {
+// opened checks all but the claims. The text says why the answer could not be judged.
+func (p *Policy) opened(s *Set, answer []byte) ([]byte, protocol.Outcome, string) {
 	first, second, third := segments(answer)
 	if len(answer) > MaxUserinfo || len(first) > MaxToken || bytes.IndexByte(third, '.') >= 0 || !canonical(first) || !canonical(second) {
-		return nil, protocol.Rejected(protocol.ReasonMalformed)
+		return nil, protocol.Rejected(protocol.ReasonMalformed), ""
 	}
 	h, err := readHeader(first)
 	switch {
 	case err != nil:
-		return nil, protocol.Rejected(protocol.ReasonMalformed)
+		return nil, protocol.Rejected(protocol.ReasonMalformed), ""
 	case !p.allows(h.algorithm()): // an answer that is not signed ends here too
-		return nil, protocol.Rejected(protocol.ReasonWrongAlgorithm)
+		return nil, protocol.Rejected(protocol.ReasonWrongAlgorithm), ""
 	case h.hasType && mediaType(h.typ) != "jwt":
-		return nil, protocol.Rejected(protocol.ReasonWrongType)
+		return nil, protocol.Rejected(protocol.ReasonWrongType), ""
 	case !canonical(third), !h.hasKeyID && !p.KeyIDOptional:
-		return nil, protocol.Rejected(protocol.ReasonMalformed)
+		return nil, protocol.Rejected(protocol.ReasonMalformed), ""
 	}
 	var w walk
 	input, signature := answer[:len(first)+1+len(second)], decode(third, maxModulus/8)
-	try := w.unnamed
-	if h.hasKeyID {
-		try = func(s *Set, alg Algorithm, input, signature []byte) protocol.Outcome {
-			return w.named(s, &h, alg, input, signature)
-		}
+	if outcome := w.signed(s, &h, input, signature); outcome.Status() != protocol.OK {
+		return nil, outcome, detail(w.flaw)
 	}
-	if outcome := try(s, h.algorithm(), input, signature); outcome.Status() != protocol.OK {
-		return nil, outcome
-	}
-	return decode(second, MaxUserinfo), protocol.Accepted()
+	return decode(second, MaxUserinfo), protocol.Accepted(), ""
 }
 
 // statement holds the claims of a token, or of the answer about it, that are compared.

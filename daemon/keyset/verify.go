@@ -1,6 +1,7 @@
 package keyset
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/neonauthd/neonauthd/internal/strictjson"
@@ -9,6 +10,9 @@ import (
 
 // MaxTried is how many keys are tried on a token that names none.
 const MaxTried = 8
+
+// errTooManyKeys says why a token that names no key cannot be judged.
+var errTooManyKeys = fmt.Errorf("it names no key, and the key set has more of its algorithm than are tried (%d); have the issuer write kid", MaxTried)
 
 // Verify judges a token by a policy, with the keys of a set, at an instant. It
 // returns what the token says and that it is accepted, or zero Claims and the
@@ -20,8 +24,9 @@ const MaxTried = 8
 // Two outcomes are unknown: they say nothing about the token, and nobody may
 // answer "no" to it or remember it for them. CodeUnavailable is a nil policy or
 // set, or a panic in the judging code, whose value is dropped because it may hold
-// parts of the token. CodeMisconfigured is a token that names no key, when none of
-// the first MaxTried keys of its algorithm signed it and there are more.
+// parts of the token. CodeMisconfigured is a token whose key the set may have, but
+// not as a key that can be used (see Set.Suspect); or a token that names no key, when none
+// of the first MaxTried keys of its algorithm signed it and there are more.
 //
 // Verify is safe for concurrent use and keeps no reference to token.
 func Verify(p *Policy, s *Set, token []byte, now time.Time, t *Trace) (Claims, protocol.Outcome) {
@@ -71,26 +76,43 @@ func (w *walk) verify(p *Policy, s *Set, token []byte, now time.Time) (claims Cl
 	}
 	w.at = stageKey
 	input, signature := token[:len(first)+1+len(second)], decode(third, maxModulus/8)
-	if h.hasKeyID {
-		outcome = w.named(s, &h, alg, input, signature)
-	} else {
-		outcome = w.unnamed(s, alg, input, signature)
-	}
-	if outcome.Status() != protocol.OK {
+	if outcome = w.signed(s, &h, input, signature); outcome.Status() != protocol.OK {
 		return Claims{}, outcome
 	}
 	return w.claims(p, second, now)
 }
 
+// signed checks that a key of the set has signed the input. Where none has, the outcome is
+// unknown if an entry of the set that cannot be used may be the token's key.
+func (w *walk) signed(s *Set, h *header, input, signature []byte) protocol.Outcome {
+	var outcome protocol.Outcome
+	if h.hasKeyID {
+		outcome = w.named(s, h, input, signature)
+	} else {
+		outcome = w.unnamed(s, h.algorithm(), input, signature)
+	}
+	if outcome.Status() != protocol.NO {
+		return outcome
+	}
+	if u := s.suspect(h); u != nil {
+		w.flaw = u.flaw(h)
+		return protocol.Unknown(protocol.CodeMisconfigured)
+	}
+	if outcome.Reason() == protocol.ReasonWrongAlgorithm {
+		w.at = stageAlgorithm
+	}
+	return outcome
+}
+
 // named checks the signature with the key that the header names.
-func (w *walk) named(s *Set, h *header, alg Algorithm, input, signature []byte) protocol.Outcome {
+func (w *walk) named(s *Set, h *header, input, signature []byte) protocol.Outcome {
+	alg := h.algorithm()
 	k := s.byUse[use{h.kid, alg}]
 	if k == nil {
-		if w.key = s.Find(h.kid); w.key == nil || w.key.Withdrawn() {
-			return protocol.Rejected(protocol.ReasonUnknownKey)
+		if w.key = s.Find(h.kid); w.key != nil && !w.key.Withdrawn() || s.leavesOut(h.kid) {
+			return protocol.Rejected(protocol.ReasonWrongAlgorithm)
 		}
-		w.at = stageAlgorithm
-		return protocol.Rejected(protocol.ReasonWrongAlgorithm)
+		return protocol.Rejected(protocol.ReasonUnknownKey)
 	}
 	w.key = k
 	if k.Withdrawn() {
@@ -113,6 +135,7 @@ func (w *walk) unnamed(s *Set, alg Algorithm, input, signature []byte) protocol.
 		}
 		w.at = stageSignature
 		if tried++; tried > MaxTried {
+			w.flaw = errTooManyKeys
 			return protocol.Unknown(protocol.CodeMisconfigured)
 		}
 		if k.verify(alg, input, signature) {

@@ -114,7 +114,11 @@ func (r *Receiver) receive(ctx context.Context, l *resolve.Lookup) (protocol.Rep
 		r.complain(l, e.Outcome, "a logout token was refused, so what it names goes on: if it was no attack, "+remedy(e.Reason()))
 		return protocol.Reply{Status: protocol.NO, Word: []byte(e.Reason())}, nil
 	case protocol.ERR:
-		return protocol.Reply{}, r.cannotTell(l, &e, "nothing was ended: it could not be told whether the logout token is good")
+		advice := "nothing was ended: it could not be told whether the logout token is good"
+		if e.Cause == wording.UnusableKey {
+			advice = e.Cause.Text()
+		}
+		return protocol.Reply{}, r.cannotTell(l, &e, advice)
 	case protocol.OK:
 	}
 	changed, refused := r.end(l, &e)

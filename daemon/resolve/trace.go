@@ -62,7 +62,7 @@ func (t *trace) sought(f keyring.SeekResult) {
 			t.note("refresh", keyset.NotReached, "a lookup would have the key set fetched first, at most once per cooldown; if its keys are still the same, the answer is "+t.Outcome.String())
 		}
 	case keyring.Absent:
-		t.note("refresh", keyset.Failed, "no key of this upstream is the one, as it said within the cooldown or the last 2 seconds")
+		t.note("refresh", keyset.Failed, "the upstream has published no other keys, as it said within the cooldown or the last 2 seconds")
 	case keyring.Changed: // another round follows
 	}
 }

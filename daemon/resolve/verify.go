@@ -9,6 +9,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
 )
@@ -16,9 +17,8 @@ import (
 const (
 	// RejectionLifetime is how long a rejection is remembered.
 	RejectionLifetime = 30 * time.Second
-	// tooManyKeysInterval is the interval of the log line about a token without a key
-	// id, for which there are too many keys to try.
-	tooManyKeysInterval = 10 * time.Minute
+	// unjudgedInterval is the interval of each log line about tokens that cannot be judged.
+	unjudgedInterval = 10 * time.Minute
 )
 
 // verify calls establish for a verdict, and then checks for revocations, purges and the
@@ -114,12 +114,12 @@ func (w *walk) establish() Verdict {
 
 // judged is the result of the cryptographic check.
 type judged struct {
-	keys    *keyring.Snapshot // the keys of the check; nil: there was no check
+	keys    *keyring.Snapshot // the keys of the check; nil: the check has no outcome
 	claims  keyset.Claims
 	outcome protocol.Outcome
 	at      time.Time
 	pins    uint32  // of the project, from before the check
-	pending Verdict // why there was no check
+	pending Verdict // why the check has no outcome
 }
 
 // judge verifies the token with the current keys. If they do not suffice, it has the
@@ -166,6 +166,9 @@ func (w *walk) judge() judged {
 		if outcome.Code() == protocol.CodeKeysPending {
 			return judged{pending: unknown(protocol.CodeKeysPending, w.doubt())}
 		}
+		if outcome.Status() == protocol.ERR {
+			return judged{pending: w.unjudged(outcome.Code(), current.Set())}
+		}
 		return judged{keys: current, claims: claims, outcome: outcome, at: now, pins: pins}
 	}
 	return judged{pending: unknown(protocol.CodeKeysPending, time.Second)}
@@ -186,7 +189,7 @@ func (w *walk) doubt() time.Duration {
 // id, it has not signed the token, and the upstream has confirmed the set after since or
 // shortly before. since is when the lookup began.
 func newerKey(l *Lookup, outcome protocol.Outcome, tried *keyring.Snapshot, since, now time.Time) (kid string, doubtful bool) {
-	kid, doubtful = l.rules().Doubt(l.Token, outcome)
+	kid, doubtful = l.rules().Doubt(tried.Set(), l.Token, outcome)
 	switch {
 	case !doubtful:
 		return "", false
@@ -212,8 +215,8 @@ func (w *walk) conclude(j *judged, revision uint64) Verdict {
 			w.memory.keepEntry(w.l.digest, e, now)
 		}
 		return e.accept(sourceOf(keys, SourceUpstream, now), now)
-	case protocol.ERR:
-		return w.unjudged(outcome.Code())
+	case protocol.ERR: // judge lets none through
+		return unknown(outcome.Code(), time.Second)
 	case protocol.NO:
 	}
 	if lifetime := w.lasting(keys, outcome, now); lifetime > 0 && w.l.trace == nil {
@@ -226,16 +229,18 @@ func (w *walk) conclude(j *judged, revision uint64) Verdict {
 	return rejected(outcome.Reason())
 }
 
-// unjudged logs why the cryptographic check has no outcome for a token.
-func (w *walk) unjudged(why protocol.Code) Verdict {
-	project := slog.String("project", w.l.Project.name)
-	if why == protocol.CodeMisconfigured {
-		w.log.LogAttrs(context.Background(), slog.LevelError, "a token names no key, and the key set has more of its algorithm than are tried; see that the issuer writes kid, or publishes fewer",
-			program.Every(tooManyKeysInterval, w.l.Project.name), project, slog.Int("tried", keyset.MaxTried))
-		return unknown(why, 0)
+// unjudged returns the verdict of a token for which the cryptographic check has no outcome,
+// and logs why.
+func (w *walk) unjudged(why protocol.Code, keys *keyset.Set) Verdict {
+	project := w.l.Project.name
+	cause, text := wording.Unjudged(why, keys, w.l.Token)
+	w.log.LogAttrs(context.Background(), slog.LevelError, text, program.Every(unjudgedInterval, project), slog.String("project", project))
+	v := unknown(why, 0)
+	v.Cause = cause
+	if why == protocol.CodeUnavailable {
+		v.RetryAfter = time.Second
 	}
-	w.log.LogAttrs(context.Background(), slog.LevelError, "a token could not be judged by a fault of ours and was answered unavailable; please report this line", project)
-	return unknown(why, time.Second)
+	return v
 }
 
 // lasting returns how long a rejection is remembered; 0: not at all. An unknown key may be
@@ -246,7 +251,7 @@ func (w *walk) lasting(keys *keyring.Snapshot, outcome protocol.Outcome, now tim
 	if proof := outcome.Reason(); proof == protocol.ReasonUnknownKey || proof == protocol.ReasonNotYetValid {
 		return 0
 	}
-	if kid, doubtful := w.l.rules().Doubt(w.l.Token, outcome); doubtful && kid != "" {
+	if kid, doubtful := w.l.rules().Doubt(keys.Set(), w.l.Token, outcome); doubtful && kid != "" {
 		return min(RejectionLifetime, w.l.Project.keys.ConfirmedFor(keys, now))
 	}
 	return RejectionLifetime

@@ -135,10 +135,10 @@ func (c *Counters) Totals() Totals {
 	}
 	t.Outcomes[protocol.NO] = c.Rejected.Sum(t.Reasons)
 	t.Outcomes[protocol.ERR] = c.Unknown.Sum(t.Codes)
-	for cause := range c.Caused {
+	for cause := range wording.Causes {
 		if n := c.Caused[cause].Load(); n > 0 {
 			t.Outcomes[protocol.ERR] += n
-			t.Codes[string(protocol.CodeUnavailable)] += n
+			t.Codes[string(cause.Code())] += n
 		}
 	}
 	c.Refused.Sum(t.Codes)

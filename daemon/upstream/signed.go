@@ -38,7 +38,7 @@ func judgeSigned(signed []byte, outcome protocol.Outcome, detail string, wait ti
 			return nil
 		}
 		if outcome == protocol.Unknown(protocol.CodeMisconfigured) {
-			return noKnownError(status, name+"names no key, and the key set has more of its algorithm than are tried; have the issuer write kid")
+			return noKnownError(status, name+detail)
 		}
 		return &Error{Status: status, RetryAfter: wait, detail: name + "the keys to verify it with are not there yet"}
 	case protocol.ReasonUnknownKey:

@@ -56,7 +56,7 @@ func passed(step string) string {
 // reasons.
 func failed(outcome protocol.Outcome, step string) string {
 	if outcome.Status() != protocol.NO {
-		return "the header names no key, and the key set has more of this algorithm than are tried; see that the issuer writes kid"
+		return "it is not known whether a key of the issuer has signed this text"
 	}
 	return map[protocol.Reason]string{
 		protocol.ReasonMalformed:         "malformed at: " + step,

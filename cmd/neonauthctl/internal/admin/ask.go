@@ -130,6 +130,8 @@ func withAdvice(object []byte, said explained, looks credential.Finding) ([]byte
 			break
 		}
 		add.Next = fmt.Sprintf("a lookup fetches the key set first; if it has the same keys, the token is rejected as %s (HTTP %d): %s", same.Reason, same.HTTP, add.Next)
+	case said.failed("key") && (said.Reason == string(protocol.CodeMisconfigured) || same != nil && same.Reason == string(protocol.CodeMisconfigured)):
+		add.Next = advice.Misconfigured(protocol.TextUnusableKey)
 	case said.failed("clock"):
 		add.Next = advice.Unavailable(protocol.TextClockUnset)
 	case said.failed("fleet"): // the token is not accepted because the daemon has not heard its fleet for too long

@@ -28,6 +28,27 @@ func TestAnExplanationSendsToTheCheckThatFailed(t *testing.T) {
 	}
 }
 
+// TestAnExplanationSendsToTheIssuerOfAKeyThatCannotBeUsed, also where a lookup would have the
+// key set fetched first.
+func TestAnExplanationSendsToTheIssuerOfAKeyThatCannotBeUsed(t *testing.T) {
+	for said, want := range map[string]string{
+		`"reason":"misconfigured"`: advice.Misconfigured(protocol.TextUnusableKey),
+		`"reason":"keys-pending","same_keys":{"outcome":"unknown","reason":"misconfigured","http":503,"failures":0}`: advice.Misconfigured(protocol.TextUnusableKey),
+		`"reason":"keys-pending"`: advice.Unknown(protocol.CodeKeysPending),
+	} {
+		object := []byte(`{"outcome":"unknown","checks":[{"check":"key","result":"fail"}],` + said + `}`)
+		var is explained
+		if err := json.Unmarshal(object, &is); err != nil {
+			t.Fatal(err)
+		}
+		text, err := withAdvice(object, is, credential.Finding{})
+		var got struct{ Next string }
+		if err != nil || json.Unmarshal(text, &got) != nil || got.Next != want {
+			t.Errorf("%s: %q, %v", said, got.Next, err)
+		}
+	}
+}
+
 // TestAnExplanationNamesTheFetchThatFailsFirst: after a rotation the token is good, and nothing
 // about it has to be mended.
 func TestAnExplanationNamesTheFetchThatFailsFirst(t *testing.T) {

@@ -125,6 +125,14 @@ func Unavailable(text string) string {
 	return Unknown(protocol.CodeUnavailable)
 }
 
+// Misconfigured is Unknown for CodeMisconfigured, of which the daemon said text.
+func Misconfigured(text string) string {
+	if text == protocol.TextUnusableKey {
+		return "neonauthctl keys shows which key of the key set cannot be used, and why: have the issuer publish one that can; until then nobody gets in with a token that this key has signed"
+	}
+	return Unknown(protocol.CodeMisconfigured)
+}
+
 // Logout returns what to do about a logout token that is refused for this
 // reason.
 func Logout(reason protocol.Reason) string {
@@ -193,6 +201,8 @@ func logout(code protocol.Code, text string) string {
 	switch {
 	case code == protocol.CodeMisconfigured && text == protocol.TextTokensStay:
 		return "have the issuer put the user into its logout tokens (sub); for this user, neonauthctl revoke subject ends them now"
+	case code == protocol.CodeMisconfigured && text == protocol.TextUnusableKey:
+		return "nothing was ended, and the sender tries once: end the session with neonauthctl revoke; " + Misconfigured(text)
 	case code == protocol.CodeMisconfigured:
 		return "the project takes no logout tokens: set its logout_client_ids, or name another with --project"
 	case code == protocol.CodeBusy:

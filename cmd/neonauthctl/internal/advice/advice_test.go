@@ -48,6 +48,11 @@ func TestEachEndHasItsOwnAdvice(t *testing.T) {
 	}
 	see(protocol.TextStopping, Refused(protocol.PURGE, protocol.CodeUnavailable, protocol.TextStopping))
 	see(protocol.TextTokensStay, Refused(protocol.LOGOUT, protocol.CodeMisconfigured, protocol.TextTokensStay))
+	see(protocol.TextUnusableKey, Misconfigured(protocol.TextUnusableKey))
+	see("LOGOUT, "+protocol.TextUnusableKey, Refused(protocol.LOGOUT, protocol.CodeMisconfigured, protocol.TextUnusableKey))
+	if Misconfigured("new") != Unknown(protocol.CodeMisconfigured) {
+		t.Error("another text of misconfigured has no advice")
+	}
 	for _, text := range []string{protocol.TextNoLevel, protocol.TextNoProject} {
 		see(text, Forbidden(text))
 	}
@@ -64,7 +69,7 @@ func TestEachEndHasItsOwnAdvice(t *testing.T) {
 	for _, text := range []string{"socket: " + protocol.TextRestart, protocol.TextNoFile} {
 		see(text, Refused(protocol.RELOAD, protocol.CodeMisconfigured, text))
 	}
-	if len(said) != len(protocol.Reasons())+len(protocol.Codes())+20 {
+	if len(said) != len(protocol.Reasons())+len(protocol.Codes())+22 {
 		t.Errorf("%d pieces of advice", len(said))
 	}
 }

@@ -107,6 +107,8 @@ func (s *Settings) Unknown(code protocol.Code, err error) string {
 			return advice.Forbidden(reply.Text)
 		case protocol.CodeUnavailable:
 			return advice.Unavailable(reply.Text)
+		case protocol.CodeMisconfigured:
+			return advice.Misconfigured(reply.Text)
 		}
 	}
 	return s.meantProject(code, advice.Unknown(code))
