@@ -25,7 +25,7 @@ type Waiter struct {
 
 	asker Asker
 	place *list.Element // in line.waiters; nil after the waiter has left
-	line  *lineOf
+	line  *askerLine
 }
 
 // Asker returns for whom the waiter waits.
@@ -37,16 +37,16 @@ type turns[K comparable] struct {
 	byKey map[K]*list.Element
 }
 
-// linesOf are the lines of one caller's askers.
-type linesOf struct {
+// callerLine has the lines of one caller's askers.
+type callerLine struct {
 	id     ID
 	askers turns[string]
 	len    int
 }
 
-// lineOf is the line of one asker. The waiter that came first is in front.
-type lineOf struct {
-	of      *linesOf
+// askerLine has the waiters of one asker. The waiter that came first is in front.
+type askerLine struct {
+	of      *callerLine
 	name    string
 	waiters list.List
 }
@@ -83,8 +83,8 @@ func (l *Line) Len() int { return l.len }
 
 // Join adds a waiter at the end of the asker's own line.
 func (l *Line) Join(asker Asker) *Waiter {
-	of := l.callers.at(asker.ID, func() any { return &linesOf{id: asker.ID} }).(*linesOf)
-	line := of.askers.at(asker.For, func() any { return &lineOf{of: of, name: asker.For} }).(*lineOf)
+	of := l.callers.at(asker.ID, func() any { return &callerLine{id: asker.ID} }).(*callerLine)
+	line := of.askers.at(asker.For, func() any { return &askerLine{of: of, name: asker.For} }).(*askerLine)
 	w := &Waiter{Ready: make(chan struct{}), asker: asker, line: line}
 	w.place = line.waiters.PushBack(w)
 	of.len++
@@ -111,11 +111,11 @@ func (l *Line) Leave(w *Waiter) bool {
 // caller that may not go now keeps its turn. Next returns nil if no waiter may go; if may is nil, all may go.
 func (l *Line) Next(may func(ID) bool) *Waiter {
 	for e := l.callers.order.Front(); e != nil; e = e.Next() {
-		of := e.Value.(*linesOf)
+		of := e.Value.(*callerLine)
 		if may != nil && !may(of.id) {
 			continue
 		}
-		line := of.askers.order.Front().Value.(*lineOf)
+		line := of.askers.order.Front().Value.(*askerLine)
 		w := line.waiters.Front().Value.(*Waiter)
 		l.remove(w)
 		of.askers.next(line.name, line.waiters.Len() == 0)
@@ -128,7 +128,7 @@ func (l *Line) Next(may func(ID) bool) *Waiter {
 // Waits reports whether there is a waiter that may go now; may is as for Next.
 func (l *Line) Waits(may func(ID) bool) bool {
 	for e := l.callers.order.Front(); e != nil; e = e.Next() {
-		if may(e.Value.(*linesOf).id) {
+		if may(e.Value.(*callerLine).id) {
 			return true
 		}
 	}
@@ -146,10 +146,10 @@ func (l *Line) remove(w *Waiter) {
 func (l *Line) Ahead(asker Asker) int {
 	own := 0
 	if e := l.callers.byKey[asker.ID]; e != nil {
-		of := e.Value.(*linesOf)
-		own = of.askers.ahead(asker.For, func(line any) int { return line.(*lineOf).waiters.Len() })
+		of := e.Value.(*callerLine)
+		own = of.askers.ahead(asker.For, func(line any) int { return line.(*askerLine).waiters.Len() })
 	}
-	return l.callers.aheadOf(asker.ID, own, func(of any) int { return of.(*linesOf).len })
+	return l.callers.aheadOf(asker.ID, own, func(of any) int { return of.(*callerLine).len })
 }
 
 // ahead returns how many are served before a further waiter at the end of the line under k.
