@@ -51,7 +51,8 @@ func (f IssuerFile) Save(issuer string) error {
 }
 
 // proved returns the file's description. A text without a checksum, as earlier versions
-// wrote it, is not used: an issuer with one wrong letter would reject every token.
+// wrote it, is not used: an issuer with one wrong letter would reject every token. Early only
+// keeps such a text from counting as damage.
 func (f IssuerFile) proved() statedir.File {
 	return statedir.File{Kind: statedir.KindIssuer, Name: f.name, Most: maxIssuerFile, Early: early}
 }
