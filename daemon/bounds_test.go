@@ -20,6 +20,7 @@ func TestBoundsOfOneThingAgree(t *testing.T) {
 		"the cache: what may be configured, what it needs":                             {config.MinCacheBytes, cache.MinBytes},
 		"Retry-After of an upstream: what a host believes, what its fleet believes":    {int64(upstream.MaxRetryAfter), int64(fleet.MaxPause)},
 		"a profile: what an upstream may answer, what a fleet shares":                  {upstream.MaxProfileBody, fleet.MaxProfile},
+		"bits of a stamp below the time: without a fleet, in one":                      {revoke.TieBits, fleet.TieBits},
 		"a signed profile: what an upstream may answer, what is verified":              {upstream.MaxProfileBody, keyset.MaxUserinfo},
 	} {
 		if bounds[0] != bounds[1] {

@@ -86,7 +86,7 @@ func TestAStampIsNewerThanWhatIsKnownWhateverTheClockSays(t *testing.T) {
 	if NewStamp(now, 0, "b", m) == first {
 		t.Error("two hosts' changes in one millisecond cannot be told apart")
 	}
-	if got := time.UnixMilli(int64(first >> tieBits)); !got.Equal(now) {
+	if got := time.UnixMilli(int64(first >> TieBits)); !got.Equal(now) {
 		t.Errorf("made at %s, says %s", now, got)
 	}
 	if NewStamp(now, MaxStamp, "a", m) != MaxStamp {

@@ -15,9 +15,9 @@ type Stamp uint64
 // MaxStamp is the greatest stamp. It fits into int64.
 const MaxStamp Stamp = math.MaxInt64
 
-// tieBits is how many bits of a stamp tell apart changes that were made in one
-// millisecond.
-const tieBits = 20
+// TieBits is how many bits of a stamp tell apart changes that were made in one
+// millisecond. It is the same in package revoke.
+const TieBits = 20
 
 // NewStamp returns a stamp for a change of the mark that is made at now by the
 // host: after known, which is the newest stamp that the host knows for the mark,
@@ -35,7 +35,7 @@ func NewStamp(now time.Time, known Stamp, host string, m Mark) Stamp {
 	binary.BigEndian.PutUint64(numbers[8:], uint64(m.Until))
 	binary.BigEndian.PutUint64(numbers[16:], uint64(now.UnixNano()))
 	h.Write(numbers[:])
-	tie := binary.BigEndian.Uint32(h.Sum(nil)) >> (32 - tieBits)
-	stamp := Stamp(max(0, now.UnixMilli()))<<tieBits | Stamp(tie)
+	tie := binary.BigEndian.Uint32(h.Sum(nil)) >> (32 - TieBits)
+	stamp := Stamp(max(0, now.UnixMilli()))<<TieBits | Stamp(tie)
 	return min(max(stamp, known+1), MaxStamp)
 }

@@ -122,12 +122,14 @@ func (l *List) stampNew(m Mark, v *revocation, known revocation) {
 	v.revoked = max(stamp, newest+1)
 }
 
+// TieBits is how many bits of a stamp are below the milliseconds since 1970. It is the same
+// in package fleet: which of two revocations is newer depends on it, one with a stamp of
+// the fleet and one without.
+const TieBits = 20
+
 // stampAt returns the stamp of a revocation that a host without a fleet has made at that
 // time, in Unix seconds.
-func stampAt(at int64) uint64 {
-	const stampBits = 20
-	return max(1, uint64(max(0, at))*1000<<stampBits)
-}
+func stampAt(at int64) uint64 { return max(1, uint64(max(0, at))*1000<<TieBits) }
 
 // takeBack keeps in a fleet that v was taken back, and returns the line that says
 // this. l.mu is held.
