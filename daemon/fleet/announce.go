@@ -46,20 +46,20 @@ func (f *Fleet) Announce(ctx context.Context, m Mark) (Reach, error) {
 			break // the fleet has not been heard for longer than a failover of the connection takes
 		}
 		_, _, epoch, _ := f.chain.look("")
-		places, err := f.announceOn(ctx, e.commands, []Mark{f.table.get(m.Name)}, true, nil)
+		cursors, err := f.announceOn(ctx, e.commands, []Mark{f.table.get(m.Name)}, true, nil)
 		if err != nil || !f.Connected() {
 			r.Blind = true
 			pause.For(ctx, lastLook)
 			continue
 		}
-		reached, whole := f.await(ctx, e, places[0], epoch)
+		reached, whole := f.await(ctx, e, cursors[0], epoch)
 		if r = reached; whole {
 			return r, nil
 		}
 	}
 	r.Reached = max(1, r.Reached) // the change is in force here, and the caller waits for its own watches
 	if r.Blind {
-		_, r.Of, r.Silent = f.peers.count(true, true, func(cursor) bool { return false }, f.o.Now())
+		_, r.Of, r.Silent = f.peers.count(true, true, nil, f.o.Now())
 	}
 	return r, nil
 }
@@ -91,11 +91,11 @@ func (f *Fleet) announceOn(ctx context.Context, c caller, marks []Mark, always b
 	if len(said) != len(marks) {
 		return nil, errAnswer
 	}
-	places := make([]cursor, len(said))
+	cursors := make([]cursor, len(said))
 	for i, one := range said {
-		places[i] = cursor(one)
+		cursors[i] = cursor(one)
 	}
-	return places, nil
+	return cursors, nil
 }
 
 // await waits until all hosts have confirmed a place that this host has met at or

@@ -321,7 +321,7 @@ func (f *Fleet) sealProfile(key string, flight Flight, profile []byte) string {
 	}
 	text := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(head)+len(profile)), uint32(len(head)))
 	text = append(append(text, head...), profile...)
-	return fmt.Sprintf("%0*d", ageDigits, flight.began) + string(f.ring.seal(place{"profile", key, ""}, text))
+	return fmt.Sprintf("%0*d", ageDigits, flight.began) + string(f.ring.seal(sealedAt{"profile", key, ""}, text))
 }
 
 // open reads a shared profile, and checks that it is the one that was asked for.
@@ -329,7 +329,7 @@ func (c *claimer) open(key, value string, now int64) (profile []byte, age time.D
 	if len(value) < ageDigits {
 		return nil, 0, errShared
 	}
-	text, _, err := c.ring.open(place{"profile", key, ""}, value[ageDigits:])
+	text, _, err := c.ring.open(sealedAt{"profile", key, ""}, value[ageDigits:])
 	if err != nil {
 		return nil, 0, err
 	}

@@ -12,6 +12,11 @@ func (f *Fleet) setApplied(at cursor) {
 	f.state.mu.Lock()
 	f.state.applied = at
 	f.state.mu.Unlock()
+	f.wakeConfirmer()
+}
+
+// wakeConfirmer has confirm look at what is applied. It does not wait.
+func (f *Fleet) wakeConfirmer() {
 	select {
 	case f.applied <- struct{}{}:
 	default:
@@ -49,7 +54,7 @@ func (f *Fleet) confirm(ctx context.Context) {
 		f.state.mu.Unlock()
 		if err := f.o.Journal.Settled(ctx); err != nil {
 			pause.For(ctx, firstPause)
-			f.setAgain()
+			f.wakeConfirmer()
 			continue
 		}
 		f.state.mu.Lock()
@@ -58,14 +63,6 @@ func (f *Fleet) confirm(ctx context.Context) {
 		if e := f.engine.Load(); e != nil {
 			f.confirmTo(ctx, e)
 		}
-	}
-}
-
-// setAgain wakes the confirmer once more.
-func (f *Fleet) setAgain() {
-	select {
-	case f.applied <- struct{}{}:
-	default:
 	}
 }
 

@@ -233,7 +233,7 @@ func (f *Fleet) Stats() Stats {
 		s.Heard = age
 	}
 	s.Marks, s.Lacking = f.table.size()
-	_, s.Hosts, s.Silent = f.peers.count(true, !s.Connected, func(cursor) bool { return false }, now)
+	_, s.Hosts, s.Silent = f.peers.count(true, !s.Connected, nil, now)
 	for _, h := range f.Hosts() {
 		s.Disagree = max(s.Disagree, h.Disagree)
 	}

@@ -122,11 +122,11 @@ func (k Key) aead(salt []byte) cipher.AEAD {
 	return gcm
 }
 
-// place is where a sealed value stands. It is authenticated with the value, so
+// sealedAt is where a sealed value stands. It is authenticated with the value, so
 // that no value passes for one of another fleet, record, key or field.
-type place struct{ record, key, field string }
+type sealedAt struct{ record, key, field string }
 
-func (k *keyring) authenticated(p place) []byte {
+func (k *keyring) authenticated(p sealedAt) []byte {
 	return list(k.fleet, p.record, p.key, p.field)
 }
 
@@ -140,8 +140,8 @@ func list(parts ...string) []byte {
 	return b
 }
 
-// seal returns text sealed for its place, under the first key.
-func (k *keyring) seal(p place, text []byte) []byte {
+// seal returns text sealed under the first key. It opens only where p says.
+func (k *keyring) seal(p sealedAt, text []byte) []byte {
 	size := (len(text) + 4 + padding - 1) / padding * padding
 	padded := make([]byte, size)
 	binary.BigEndian.PutUint32(padded, uint32(len(text)))
@@ -156,8 +156,8 @@ func (k *keyring) seal(p place, text []byte) []byte {
 	return k.own.Seal(out, nonce, padded, k.authenticated(p))
 }
 
-// open returns what was sealed for this place, and which of the keys it is under.
-func (k *keyring) open(p place, sealed string) (text []byte, key int, err error) {
+// open returns what was sealed for p, and which of the keys it is under.
+func (k *keyring) open(p sealedAt, sealed string) (text []byte, key int, err error) {
 	if len(sealed) < headLen+tagLen || sealed[0] != sealForm {
 		return nil, 0, errSeal
 	}

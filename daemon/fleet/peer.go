@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"sort"
 	"sync"
@@ -104,18 +103,18 @@ func (p *peers) takeOver(before *peers) {
 	}
 }
 
-func (p *peers) place(id string) place { return place{"host", p.key, id} }
+func (p *peers) wordsAt(id string) sealedAt { return sealedAt{"host", p.key, id} }
 
 func (p *peers) sealWords(id string, w words) string {
 	text, err := json.Marshal(w)
 	if err != nil {
 		panic(err) // plain strings and numbers
 	}
-	return string(p.keys.seal(p.place(id), text))
+	return string(p.keys.seal(p.wordsAt(id), text))
 }
 
 func (p *peers) openWords(id, raw string) (w words, key int, ok bool) {
-	text, key, err := p.keys.open(p.place(id), raw)
+	text, key, err := p.keys.open(p.wordsAt(id), raw)
 	return w, key, err == nil && json.Unmarshal(text, &w) == nil
 }
 
@@ -274,7 +273,7 @@ func (p *peers) compare(same func(words) bool, now time.Time) (agree bool, longe
 }
 
 // count says how many hosts, this one included, are to be waited for, how many of
-// them have confirmed by what confirmed says, and how many are silent. of holds the
+// them have confirmed by what confirmed says (nil: none), and how many are silent. of holds the
 // silent ones too. blind says that this host does not hear the fleet, see missed.
 func (p *peers) count(own, blind bool, confirmed func(cursor) bool, now time.Time) (reached, of, silent int) {
 	p.mu.Lock()
@@ -287,7 +286,7 @@ func (p *peers) count(own, blind bool, confirmed func(cursor) bool, now time.Tim
 		switch {
 		case one.heard(now):
 			of++
-			if one.opens && confirmed(one.words.Confirmed) {
+			if one.opens && confirmed != nil && confirmed(one.words.Confirmed) {
 				reached++
 			}
 		case one.missed(blind, now):
@@ -311,7 +310,7 @@ func (one *peer) missed(blind bool, now time.Time) bool {
 // known is how many hosts may be calling upstreams, this one included: all that took no
 // leave, also those that accept nothing at the moment.
 func (p *peers) known(now time.Time) int {
-	_, of, _ := p.count(true, true, func(cursor) bool { return true }, now)
+	_, of, _ := p.count(true, true, nil, now)
 	return of
 }
 
@@ -384,5 +383,3 @@ func (p *peers) list(blind bool, now time.Time) (hosts []Host) {
 	sort.Slice(hosts, func(i, j int) bool { return hosts[i].ID < hosts[j].ID })
 	return hosts
 }
-
-func (d digest) String() string { return hex.EncodeToString(d[:]) }

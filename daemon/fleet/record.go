@@ -28,7 +28,7 @@ type records struct {
 	keys engineKeys
 }
 
-func (r *records) seal(p place, m Mark) string {
+func (r *records) seal(p sealedAt, m Mark) string {
 	text, err := json.Marshal(m)
 	if err != nil {
 		panic(err) // plain strings and numbers
@@ -46,24 +46,24 @@ func orderUndone(m Mark) string { return digits(uint64(m.Undone)) + digits(uint6
 // values that do not open, by their fields.
 func (r *records) announcement(m Mark, broken map[string]string) []string {
 	name := r.ring.markName(0, m.Name)
-	args := []string{name, r.seal(place{"entry", r.keys.log, name}, m), "", "", "", "", "", ""}
+	args := []string{name, r.seal(sealedAt{"entry", r.keys.log, name}, m), "", "", "", "", "", ""}
 	if m.Revoked > 0 {
 		field := revokedField + name
 		one := m
 		one.Undone = 0
-		args[2], args[3], args[4] = orderRevoked(m), r.seal(place{"mark", r.keys.marks, field}, one), hex.EncodeToString([]byte(broken[field]))
+		args[2], args[3], args[4] = orderRevoked(m), r.seal(sealedAt{"mark", r.keys.marks, field}, one), hex.EncodeToString([]byte(broken[field]))
 	}
 	if m.Undone > 0 {
 		field := undoneField + name
 		one := Mark{Name: m.Name, Undone: m.Undone, Until: m.Until}
-		args[5], args[6], args[7] = orderUndone(m), r.seal(place{"mark", r.keys.marks, field}, one), hex.EncodeToString([]byte(broken[field]))
+		args[5], args[6], args[7] = orderUndone(m), r.seal(sealedAt{"mark", r.keys.marks, field}, one), hex.EncodeToString([]byte(broken[field]))
 	}
 	return args
 }
 
 // openEntry reads an entry of the log. key tells under which of our keys it is.
 func (r *records) openEntry(name, body string) (m Mark, key int, ok bool) {
-	text, key, err := r.ring.open(place{"entry", r.keys.log, name}, body)
+	text, key, err := r.ring.open(sealedAt{"entry", r.keys.log, name}, body)
 	if err != nil || json.Unmarshal(text, &m) != nil || m.valid() != nil || r.ring.markName(key, m.Name) != name {
 		return Mark{}, 0, false
 	}
@@ -80,7 +80,7 @@ func (r *records) openField(field, value string) (m Mark, undone bool, key int, 
 	if len(value) <= width || !undone && !strings.HasPrefix(field, revokedField) {
 		return Mark{}, false, 0, false
 	}
-	text, key, err := r.ring.open(place{"mark", r.keys.marks, field}, value[width:])
+	text, key, err := r.ring.open(sealedAt{"mark", r.keys.marks, field}, value[width:])
 	if err != nil || json.Unmarshal(text, &m) != nil || m.valid() != nil || r.ring.markName(key, m.Name) != field[len(revokedField):] {
 		return Mark{}, false, 0, false
 	}

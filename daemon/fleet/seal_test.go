@@ -10,12 +10,12 @@ import (
 
 func TestOnlyWhatWasSealedForThisPlaceOpens(t *testing.T) {
 	ring := newKeyring("prod", []Key{testKey(t, 1)})
-	home := place{"mark", "marks", "r:name"}
+	home := sealedAt{"mark", "marks", "r:name"}
 	sealed := string(ring.seal(home, []byte("text")))
 	if text, key, err := ring.open(home, sealed); err != nil || string(text) != "text" || key != 0 {
 		t.Fatalf("%q, key %d, %v", text, key, err)
 	}
-	for what, p := range map[string]place{
+	for what, p := range map[string]sealedAt{
 		"another record": {"entry", "marks", "r:name"}, "another key": {"mark", "log", "r:name"}, "another field": {"mark", "marks", "u:name"},
 		"moved bounds": {"mark", "marksr:", "name"},
 	} {
@@ -43,7 +43,7 @@ func TestOnlyWhatWasSealedForThisPlaceOpens(t *testing.T) {
 func TestTheFirstKeySealsAndAllOpen(t *testing.T) {
 	before := newKeyring("f", []Key{testKey(t, 1), testKey(t, 2)})
 	after := newKeyring("f", []Key{testKey(t, 2), testKey(t, 1)})
-	p := place{"mark", "k", "f"}
+	p := sealedAt{"mark", "k", "f"}
 	if _, key, err := after.open(p, string(before.seal(p, nil))); err != nil || key != 1 {
 		t.Errorf("key %d, %v", key, err)
 	}
@@ -57,7 +57,7 @@ func TestTheFirstKeySealsAndAllOpen(t *testing.T) {
 
 func TestSealsAndNamesTellNothing(t *testing.T) {
 	ring := newKeyring("f", []Key{testKey(t, 1)})
-	p := place{"mark", "k", "f"}
+	p := sealedAt{"mark", "k", "f"}
 	if string(ring.seal(p, []byte("canary"))) == string(ring.seal(p, []byte("canary"))) {
 		t.Error("two seals of one text are alike")
 	}
@@ -72,7 +72,7 @@ func TestSealsAndNamesTellNothing(t *testing.T) {
 
 func TestManyRunsOpenAndFewAreKept(t *testing.T) {
 	reader := newKeyring("f", []Key{testKey(t, 1)})
-	p := place{"mark", "k", "f"}
+	p := sealedAt{"mark", "k", "f"}
 	for range maxOpened + 10 {
 		if _, _, err := reader.open(p, string(newKeyring("f", []Key{testKey(t, 1)}).seal(p, []byte("x")))); err != nil {
 			t.Fatal(err)

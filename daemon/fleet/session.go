@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
@@ -196,20 +197,20 @@ func (s *session) read(ctx context.Context, block time.Duration) ([]valkey.XRang
 	if valkey.IsValkeyNil(err) {
 		return nil, nil
 	}
-	if said, ok := valkey.IsValkeyErr(err); ok && said.Error() != "" && wrongType(said.Error()) {
+	if said, ok := valkey.IsValkeyErr(err); ok && wrongType(said.Error()) {
 		return nil, errChain
 	}
 	return found[s.keys.log], explain(err)
 }
 
 // wrongType reports whether something else stands where the log should.
-func wrongType(said string) bool { return len(said) >= 9 && said[:9] == "WRONGTYPE" }
+func wrongType(said string) bool { return strings.HasPrefix(said, "WRONGTYPE") }
 
 // take checks that each entry follows the one before, and takes in what they say.
 func (s *session) take(found []valkey.XRangeEntry) error {
 	var marks []Mark
 	at := s.o.Now()
-	places := make([]cursor, 0, len(found))
+	cursors := make([]cursor, 0, len(found))
 	var broken error
 	for _, entry := range found {
 		before, name, body := entry.FieldValues["p"], entry.FieldValues["n"], entry.FieldValues["b"]
@@ -218,7 +219,7 @@ func (s *session) take(found []valkey.XRangeEntry) error {
 			break
 		}
 		s.cursor = next(entry.ID, before, name, body)
-		places = append(places, s.cursor)
+		cursors = append(cursors, s.cursor)
 		m, key, ok := s.records.openEntry(name, body)
 		if !ok {
 			s.counts.unopened.Add(1)
@@ -230,10 +231,10 @@ func (s *session) take(found []valkey.XRangeEntry) error {
 		}
 	}
 	err := s.join(marks)
-	for _, place := range places {
+	for _, one := range cursors {
 		// Several places at once get one digest, that of the last place. It is
 		// exact for that place only.
-		s.chain.meet(place, s.table.sum(), place == s.cursor)
+		s.chain.meet(one, s.table.sum(), one == s.cursor)
 	}
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package fleet
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"slices"
 	"sync"
 	"time"
@@ -13,6 +14,8 @@ const digestLen = 16
 
 // digest stands for a set of marks, in whatever order they came.
 type digest [digestLen]byte
+
+func (d digest) String() string { return hex.EncodeToString(d[:]) }
 
 // flip adds a mark to the set, or takes it out. The hash is not a secret: digests
 // leave the host only inside what is sealed.
