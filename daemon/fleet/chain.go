@@ -34,6 +34,13 @@ func (c cursor) id() string {
 	return id
 }
 
+// milli is the time in the entry's id: when it came into the stream, in ms by the engine's
+// clock.
+func (c cursor) milli() int64 {
+	milli, _, _ := strings.Cut(string(c), "-")
+	return parseNumber(milli)
+}
+
 // next is the place of the entry with these fields, as the script computes it.
 func next(id, before, name, body string) cursor {
 	return cursor(id + " " + sha1Hex(before+"\n"+name+"\n"+body))
@@ -110,6 +117,27 @@ func (c *chain) look(at cursor) (p position, met bool, epoch uint64, changed <-c
 	defer c.mu.Unlock()
 	p, met = c.met[at]
 	return p, met, c.epoch, c.changed
+}
+
+// behind returns how many entries that this host has met come after a place, and when the
+// first of them came into the log (cursor.milli); 0 if none does. A place that was not met is
+// one that this host has not come to yet, or one from before its last exchange.
+func (c *chain) behind(at cursor) (entries int, since int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	after := c.order
+	if p, met := c.met[at]; met {
+		after = after[len(after)-min(len(after), int(c.number-p.number)):]
+	} else if at.milli() >= c.at.milli() {
+		return 0, 0
+	}
+	if len(after) > 0 && after[0] == start { // which is no entry
+		after = after[1:]
+	}
+	if len(after) == 0 {
+		return 0, 0
+	}
+	return len(after), after[0].milli()
 }
 
 // newest is the place met last.

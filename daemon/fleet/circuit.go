@@ -44,6 +44,7 @@ type claims struct {
 // ClaimStats count claims by their answers.
 type ClaimStats struct {
 	Have, Go, Alone, Pause, Budget uint64
+	Wait                           uint64 // claims that waited for another host's fetch; each counts by its last answer too, unless its time was over
 	Failed                         uint64 // calls of the engine that failed or took too long
 	Open                           bool   // the engine is not asked at the moment
 }
@@ -186,6 +187,13 @@ func (c *claims) note(a Answer) {
 	default:
 		c.counted.Go++
 	}
+}
+
+// noteWait counts a claim that begins to wait for another host's fetch.
+func (c *claims) noteWait() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counted.Wait++
 }
 
 func (c *claims) stats() ClaimStats {

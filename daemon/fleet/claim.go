@@ -126,11 +126,14 @@ func (f *Fleet) Claim(ctx context.Context, ask Ask) Answer {
 	}
 	c.ignoresShared = ask.MaxAge <= 0
 	began := f.o.Now()
-	for {
+	for first := true; ; first = false {
 		answer, again := c.once(ctx)
 		if again == 0 {
 			f.claims.note(answer)
 			return answer
+		}
+		if first {
+			f.claims.noteWait()
 		}
 		left := f.o.Wait - f.o.Now().Sub(began)
 		if left <= 0 {
@@ -139,9 +142,7 @@ func (f *Fleet) Claim(ctx context.Context, ask Ask) Answer {
 		}
 		pause.For(ctx, min(again, left, pollEvery+mathrand.N(pollJitter)))
 		if ctx.Err() != nil {
-			answer.Decision, answer.After = Budget, pollEvery
-			f.claims.note(answer)
-			return answer
+			return Answer{Decision: Budget, After: pollEvery}
 		}
 	}
 }

@@ -215,9 +215,14 @@ type Stats struct {
 	NotSaved              uint64 // marks of others that are in force and not saved
 	OldNames              int    // fields under old keys, by the last exchange
 	Cursor                string // the place in the log that this host has confirmed, as Host.Cursor
-	Disagree              time.Duration
-	Offset                time.Duration // the engine's clock less this host's; 0 while that is not known
-	Claims                ClaimStats
+	// Behind is how many entries of the log the host that is heard and the furthest behind has not
+	// confirmed, and Lag for how long such an entry has been in the log. 0: each host that
+	// is heard, this one included, has confirmed all that this one has read.
+	Behind   int
+	Lag      time.Duration
+	Disagree time.Duration
+	Offset   time.Duration // the engine's clock less this host's; 0 while that is not known
+	Claims   ClaimStats
 }
 
 // Stats returns a snapshot.
@@ -233,12 +238,20 @@ func (f *Fleet) Stats() Stats {
 		s.Heard = age
 	}
 	s.Marks, s.Lacking = f.table.size()
-	_, s.Hosts, s.Silent = f.peers.count(true, !s.Connected, nil, now)
+	lag := func(confirmed cursor) bool {
+		if entries, since := f.chain.behind(confirmed); entries > 0 {
+			s.Behind = max(s.Behind, entries)
+			s.Lag = max(s.Lag, f.EngineTime().Sub(time.UnixMilli(since)))
+		}
+		return false
+	}
+	_, s.Hosts, s.Silent = f.peers.count(true, !s.Connected, lag, now)
 	for _, h := range f.Hosts() {
 		s.Disagree = max(s.Disagree, h.Disagree)
 	}
 	f.state.mu.Lock()
 	defer f.state.mu.Unlock()
+	lag(f.state.confirmed)
 	s.OldNames, s.Cursor = f.state.oldNames, f.state.confirmed.id()
 	return s
 }
