@@ -35,9 +35,9 @@ func AppendRest(dst, rest []byte) []byte {
 	return append(dst, rest...)
 }
 
-// AppendText appends a space and text for people, made fit for a rest: what is not printable UTF-8 becomes "?", spaces
-// in front are left out, the "=" of a first word that looks like a field becomes ":", and after [MaxText] bytes the text
-// is cut. Nothing is appended when nothing is left.
+// AppendText appends a space and text for people, changed into a valid rest: a character that is not printable, or a
+// byte that is not UTF-8, becomes "?"; leading spaces are left out; the "=" of a first word that looks like a field
+// becomes ":"; and the text is cut at [MaxText] bytes. If no text is left, AppendText appends nothing.
 func AppendText(dst []byte, text string) []byte {
 	start := len(dst)
 	dst = append(dst, ' ')

@@ -14,11 +14,11 @@
 // # Three outcomes
 //
 // [OK] means accepted, [NO] means rejected with proof, [ERR] means unknown. ERR is the zero [Status], so that a value
-// nobody filled in says "could not tell" and never "yes" or "no".
+// nobody set says "could not tell" and never "yes" or "no".
 //
 // # Memory
 //
 // Parsed values alias the line they came from, and are valid only as long as the line is. Parsing and formatting
 // allocate nothing; [Value] is the exception, since it returns a new string. Plain functions are safe for concurrent
-// use; other things in this package are only if their comment says so.
+// use; a type is only if its comment says so.
 package protocol

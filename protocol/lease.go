@@ -30,8 +30,8 @@ func AppendRevision(dst []byte, r Revision) []byte {
 	return strconv.AppendInt(append(dst, '.'), r.N, 10)
 }
 
-// ParseRevision reads what [AppendRevision] wrote as the value of [FieldRev]. Every other spelling is an error, a
-// negative count too.
+// ParseRevision reads the value of [FieldRev] that [AppendRevision] wrote. Every other spelling is an error, a negative
+// count too.
 func ParseRevision(raw []byte) (Revision, error) {
 	word, count, dotted := bytes.Cut(raw, []byte{'.'})
 	run, ok := word64(word)
@@ -55,8 +55,8 @@ func AppendHandles(dst []byte, name string, handles ...Handle) []byte {
 	return dst
 }
 
-// ParseHandles reads what [AppendHandles] wrote as a value, and appends it to dst. It refuses every other spelling, an
-// empty list, and more than most handles; it then returns dst unchanged.
+// ParseHandles reads the value that [AppendHandles] wrote, and appends its handles to dst. Every other spelling, an
+// empty list, and more than most handles are errors, with which dst is returned unchanged.
 func ParseHandles(dst []Handle, raw []byte, most int) ([]Handle, error) {
 	const each = HandleLength + 1 // with the comma after it
 	if len(raw)%each != HandleLength || len(raw)/each >= most {
@@ -82,7 +82,7 @@ func appendWord64(dst []byte, v uint64) []byte {
 	return words64.AppendEncode(dst, b[:])
 }
 
-// word64 reads what appendWord64 wrote, and nothing else.
+// word64 reads a word that appendWord64 wrote; every other spelling is not ok.
 func word64(raw []byte) (v uint64, ok bool) {
 	var b [8]byte
 	if len(raw) != HandleLength {

@@ -7,13 +7,13 @@ import (
 )
 
 const (
-	// smallBuffer is what a reader starts with and returns to: four common requests, so that thousands of idle
-	// connections cost little.
+	// smallBuffer is the buffer's first size, to which it shrinks again: four common requests, so that thousands of
+	// idle connections cost little.
 	smallBuffer = 4 << 10
-	// readAhead is how far the buffer grows for a peer that sends faster than the lines are read. The buffer grows
-	// further only for a line that needs more, and such a buffer is released as soon as that line has been used.
+	// readAhead is the greatest size of the buffer for a peer that sends faster than the lines are read. The buffer
+	// grows further only for a line that needs more, and is released as soon as that line has been used.
 	readAhead = 64 << 10
-	// quietFills is how many small fills in a row show that a grown buffer is no longer needed.
+	// quietFills is the number of small fills in a row after which a grown buffer is no longer needed.
 	quietFills = 8
 	// maxEmptyReads is how often a source may return neither bytes nor an error.
 	maxEmptyReads = 100
@@ -120,8 +120,8 @@ func (l *LineReader) fill() {
 	l.err = io.ErrNoProgress
 }
 
-// makeRoom leaves at least one free byte at the end of the buffer. It moves what is pending to the front, and chooses
-// the buffer's size, only when there is nothing pending or no room behind it.
+// makeRoom leaves at least one free byte at the end of the buffer. It moves the pending bytes to the front, and chooses
+// the buffer's size, only if no bytes are pending or no room is left behind them.
 func (l *LineReader) makeRoom() {
 	pending := l.w - l.r
 	if pending > 0 && l.w < len(l.buf) {
@@ -135,8 +135,8 @@ func (l *LineReader) makeRoom() {
 	l.buf, l.r, l.w, l.clean, l.peak = to, 0, pending, l.clean-l.r, pending
 }
 
-// nextSize returns the size the buffer should have, which is more than pending: larger for a line that fills it or when
-// the last fills used all of it, small again when it has been too large for a while or must not be kept at all.
+// nextSize returns the size that the buffer should have, which is more than pending. It is larger if one line or the
+// last fills used the whole buffer, and small again if the buffer was too large for a while or is larger than readAhead.
 func (l *LineReader) nextSize(pending int) int {
 	size, small := len(l.buf), min(l.max, smallBuffer)
 	if l.peak <= smallBuffer {

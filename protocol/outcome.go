@@ -2,7 +2,8 @@ package protocol
 
 // Outcome is the result of a lookup: accepted; rejected, with the [Reason] that is the proof; or unknown, with the
 // [Code] that says why. There is no fourth kind: an outcome with a reason is rejected, one with a code is unknown, and
-// none has both. The zero value is unknown with [CodeUnavailable], so code that forgets to decide has not decided.
+// none has both. The zero value is unknown with [CodeUnavailable], so code that sets no outcome accepts and rejects
+// nothing.
 //
 // Outcomes are compared with ==. They are values and safe for concurrent use.
 type Outcome struct {

@@ -12,7 +12,7 @@ type Reply struct {
 	Word []byte
 	// Fields are the name=value words.
 	Fields Fields
-	// Rest is what follows the fields, a JSON object or text; empty when there is nothing.
+	// Rest is the JSON object or the text after the fields; empty if there is none.
 	Rest []byte
 }
 
@@ -88,10 +88,10 @@ func (r *Reply) reset(tag []byte) {
 	r.Fields.clear()
 }
 
-// Append appends the reply as a line with its LF. For a reply from [ParseReply] that is the line it came from.
+// Append appends the reply as a line with its LF. For a reply from [ParseReply] this is the line that was parsed.
 //
-// Append writes what it is given: in a reply put together by hand, Tag has to satisfy [ValidTag], Word has to be a
-// reason or a code, and Rest, if any, has to satisfy [ValidRest] and not begin like a field; see [AppendText].
+// Append checks nothing: in a reply put together by hand, Tag has to satisfy [ValidTag], Word has to be a reason or a
+// code, and Rest, if any, has to satisfy [ValidRest] and not begin like a field; see [AppendText].
 func (r *Reply) Append(dst []byte) []byte {
 	dst = appendStatus(dst, r.Tag, r.Status, r.Word)
 	dst = r.Fields.append(dst)

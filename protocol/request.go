@@ -60,8 +60,8 @@ func (r *Request) parse(line []byte) error {
 	return nil
 }
 
-// word takes one word after the verb. Words are fields up to the first word that is not one; that word and all that
-// follow are arguments.
+// word takes one word after the verb. The words before the first word that is not a field are fields; that word and all
+// words after it are arguments.
 func (r *Request) word(word []byte) error {
 	if len(word) == 0 {
 		return errSpace
@@ -93,11 +93,11 @@ func (r *Request) reset(tag []byte) {
 	r.Fields.clear()
 }
 
-// Append appends the request as a line with its LF. For a request from [ParseRequest] that is the line it came from.
+// Append appends the request as a line with its LF. For a request from [ParseRequest] this is the line that was parsed.
 //
-// Append writes what it is given. In a request put together by hand, Tag has to satisfy [ValidTag], Verb has to be one
-// of the verbs, the first argument has to satisfy [ValidWord] and another one has to be visible ASCII. [Fields.Add]
-// checks the fields.
+// Append checks nothing: in a request put together by hand, Tag has to satisfy [ValidTag], Verb has to be one of the
+// verbs, the first argument has to satisfy [ValidWord], and a second one has to be visible ASCII. [Fields.Add] checks
+// the fields.
 func (r *Request) Append(dst []byte) []byte {
 	dst = appendTag(dst, r.Tag)
 	dst = append(dst, r.Verb...)

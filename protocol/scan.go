@@ -68,15 +68,15 @@ func words(b []byte) (w, x, y, z uint64) {
 
 // ValidWord reports whether b can stand on a line as an argument by itself: at least one byte, all visible ASCII, and
 // not of the shape of a field (lower-case letters, digits and "-" before the first "="). Check everything that comes
-// from outside, above all a token, before [Request.Append], which writes what it is given.
+// from outside, above all a token, before [Request.Append], which checks nothing.
 func ValidWord(b []byte) bool {
 	_, field := fieldName(b)
 	return len(b) > 0 && !field && visible(b)
 }
 
 // ValidRest reports whether b can be the rest of a reply: UTF-8 that does not begin with a space and holds no byte
-// below 0x20. That is precisely what a JSON text on one line may hold (RFC 8259 section 7), so DEL and the C1 controls,
-// which JSON allows unescaped, are allowed here; a program that prints a rest to a terminal has to escape them.
+// below 0x20. Every JSON text on one line is so (RFC 8259 section 7). DEL and the C1 controls, which JSON allows
+// unescaped, are allowed here too: a program that prints a rest to a terminal has to escape them.
 func ValidRest(b []byte) bool {
 	if len(b) == 0 || b[0] == ' ' {
 		return false
@@ -155,8 +155,8 @@ func cutWord(line []byte) (word, rest []byte, more bool) {
 	return line[:i], line[i+1:], true
 }
 
-// cutTag splits a leading tag from line. Without one, tag is nil and rest is the line. A line that is nothing but a
-// tag gives the tag together with an error, so that the answer can carry it.
+// cutTag splits a leading tag from line. Without a tag, tag is nil and rest is the line. For a line that holds only a
+// tag, cutTag returns the tag together with an error, so that the answer can carry the tag.
 func cutTag(line []byte) (tag, rest []byte, err error) {
 	if len(line) == 0 || line[0] != '@' {
 		return nil, line, nil

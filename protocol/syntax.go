@@ -1,7 +1,7 @@
 package protocol
 
 // SyntaxError is an error in a line, a value or a number. Its text is one of a few fixed sentences, holds nothing of
-// what was parsed, and can be sent as the text of ERR bad-request.
+// the parsed bytes, and can be sent as the text of ERR bad-request.
 type SyntaxError string
 
 // Error returns the sentence.

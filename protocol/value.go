@@ -26,9 +26,9 @@ func AppendValue(dst []byte, s string) []byte {
 	return append(dst, s[from:]...)
 }
 
-// Value returns the string that [AppendValue] wrote as raw. It refuses every other spelling: bytes outside visible
-// ASCII, lower-case hex, a cut escape, and an escape of a byte that needs none. The string is whatever bytes were
-// encoded; what neonauthd sends is UTF-8.
+// Value returns the string that [AppendValue] wrote as raw. Every other spelling is an error: bytes outside visible
+// ASCII, lower-case hex, a cut escape, and an escape of a byte that needs none. The string can hold any bytes;
+// neonauthd sends UTF-8.
 func Value(raw []byte) (string, error) {
 	if plainPrefix(raw) == len(raw) {
 		return string(raw), nil
@@ -110,7 +110,7 @@ func cutValue(line []byte) (value, rest []byte, more bool, err error) {
 	switch n := plainPrefix(line); {
 	case n == len(line):
 		return line, nil, false, nil
-	case line[n] == ' ': // nearly always: plainPrefix has then found the end too, with one look at each byte
+	case line[n] == ' ': // the common case: plainPrefix has checked the value and found its end in one pass
 		return line[:n], line[n+1:], true, nil
 	}
 	value, rest, more = cutWord(line)
@@ -141,11 +141,11 @@ func unhex(c byte) byte {
 	return c - 'A' + 10
 }
 
-// The characters of names of projects and of signed tokens; and those of all credentials, which are also opaque access
-// tokens (RFC 6750 section 2.1), and the session credentials of preset neon as they stand in their cookie: these end in
-// padded base64 and may be percent-encoded.
 const (
-	ofToken  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+	// ofToken has the characters of a signed token, and of a project's name.
+	ofToken = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+	// ofOpaque has the characters of every credential: also of opaque access tokens (RFC 6750 section 2.1), and of the
+	// session credentials of preset neon in their cookie, which end in padded base64 and may be percent-encoded.
 	ofOpaque = ofToken + "~+/=%"
 )
 

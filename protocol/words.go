@@ -100,7 +100,7 @@ func AdminVerbs() []Verb {
 // Reason says which proof a rejection rests on. The list is closed for one protocol [Version].
 type Reason string
 
-// The reasons; protocol.md tells the proof behind each.
+// The reasons; protocol.md names the proof behind each.
 const (
 	// ReasonMalformed: the text is not a token at all.
 	ReasonMalformed Reason = "malformed"
@@ -112,9 +112,9 @@ const (
 	// ReasonUnknownKey: a key set that was fetched after the daemon first met this key id has no key of that id, or the id
 	// is not 1 to 128 bytes of printable ASCII.
 	ReasonUnknownKey Reason = "unknown-key"
-	// ReasonExpired: signed, and its exp is past.
+	// ReasonExpired: signed, and its exp is in the past.
 	ReasonExpired Reason = "expired"
-	// ReasonNotYetValid: signed, and its nbf or iat is still to come.
+	// ReasonNotYetValid: signed, and its nbf or iat is in the future.
 	ReasonNotYetValid Reason = "not-yet-valid"
 	// ReasonWrongIssuer: signed, by an issuer that the project does not accept.
 	ReasonWrongIssuer Reason = "wrong-issuer"
@@ -136,7 +136,7 @@ const (
 	// ReasonRevoked: an operator, the token's issuer or, for an API key, the upstream has revoked the token, its session,
 	// its user or its key.
 	ReasonRevoked Reason = "revoked"
-	// ReasonRejectedUpstream: the upstream refused this very token with a code that means a rejection.
+	// ReasonRejectedUpstream: the upstream refused this token with a code that means a rejection.
 	ReasonRejectedUpstream Reason = "rejected-upstream"
 )
 
@@ -162,7 +162,7 @@ const (
 	CodeUnknownProject Code = "unknown-project"
 	// CodeLineTooLong: the line exceeds [MaxRequestLine]. The connection ends.
 	CodeLineTooLong Code = "line-too-long"
-	// CodeForbidden: the caller, or this socket, may not ask that.
+	// CodeForbidden: the caller may not ask this, or not on this socket.
 	CodeForbidden Code = "forbidden"
 	// CodeNeedsProfile: only the upstream can judge this credential: ask PROFILE.
 	CodeNeedsProfile Code = "needs-profile"
@@ -214,13 +214,13 @@ const (
 
 // Texts of ERR misconfigured to RELOAD where no fault of the file is the cause.
 const (
-	// TextRestart stands behind the keys that were changed, and that only a restart can change.
+	// TextRestart follows the names of the keys that were changed and that only a restart can change.
 	TextRestart = "cannot change by a reload; restart to change it"
 	// TextNoFile is the answer of a daemon that has no file to read again, such as that of "neonauthd demo".
 	TextNoFile = "this daemon was started without a configuration file"
 )
 
-// Texts of ERR forbidden to a lookup of a caller whom a rule admits, but not to that.
+// Texts of ERR forbidden to a lookup whose caller a rule admits, but not to the level or the project that it names.
 const (
 	// TextNoLevel says that the caller's rule lacks the level of the lookup.
 	TextNoLevel = "this caller may not ask for this level"
@@ -236,7 +236,7 @@ const TextUnusableKey = "the key set has a key that may have signed this token, 
 const (
 	// TextUnheard says that the token would be accepted if the daemon had heard its fleet.
 	TextUnheard = "this host has not heard its fleet for too long, so a revocation may be missing"
-	// TextClockUnset says that the daemon judges nothing by a clock that was never set. It answers LOGOUT so too.
+	// TextClockUnset says that the daemon judges nothing by a clock that was never set. It is an answer to LOGOUT too.
 	TextClockUnset = "this host's clock shows a time before this program was made, so nothing is judged by it"
 	// TextNoProfile says that asking again does not help: the upstream has nothing at level profile for such a token.
 	TextNoProfile = "there is no profile behind a token of this kind: ask VERIFY, or PROFILE with fallback=claims"
@@ -250,15 +250,15 @@ const (
 	TextStopping = "done, but the daemon stops before every client that keeps answers has said that it has forgotten: for a second more some may be used"
 )
 
-// TextTokensStay is the text of ERR misconfigured to LOGOUT where the project takes logout tokens, and this one cannot end all
-// that it should.
+// TextTokensStay is the text of ERR misconfigured to LOGOUT if the project takes logout tokens, but this one cannot end
+// every token that it should.
 const TextTokensStay = "the session is revoked, but its JWTs go on until they end, for they name no session and the logout token names no user: it needs a sub"
 
 // Names of fields in replies.
 const (
 	// FieldLevel is what was established: [LevelClaims] or [LevelProfile]. In the reply to LEVEL: the log level.
 	FieldLevel = "level"
-	// FieldSubject is the id of what [FieldPrincipal] says, a user's if it says nothing: the token's sub.
+	// FieldSubject is the token's sub: the id of the user, the machine or the team that [FieldPrincipal] says.
 	FieldSubject = "sub"
 	// FieldPrincipal is who the sub is: [PrincipalUser], [PrincipalMachine] or [PrincipalTeam].
 	FieldPrincipal = "principal"
@@ -290,8 +290,8 @@ const (
 	FieldEntries = "entries"
 	// FieldKnown is 0 if the project's key set does not have the key that is revoked.
 	FieldKnown = "known"
-	// FieldReached is the number of hosts of the fleet on which an admin command is in force, [FieldOf] how many have
-	// to be reached, and [FieldSilent] how many of these are not heard and may still be accepting.
+	// FieldReached is the number of hosts of the fleet on which an admin command is in force, [FieldOf] the number of
+	// hosts that have to be reached, and [FieldSilent] the number of those that are not heard and may still accept.
 	FieldReached = "reached"
 	// FieldOf is how many hosts there are; see [FieldReached].
 	FieldOf = "of"
@@ -340,7 +340,7 @@ const (
 
 // Sources: where the evidence of an accepted answer came from.
 const (
-	// SourceUpstream: established for this very lookup.
+	// SourceUpstream: established for this lookup.
 	SourceUpstream = "upstream"
 	// SourceCache: established earlier, and fresh.
 	SourceCache = "cache"
