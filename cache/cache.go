@@ -54,9 +54,9 @@ type Config struct {
 	// Jitter shortens each lifetime by up to so many percent (0 to 50), by a share drawn from the key, so that
 	// entries filled together do not expire together. It never lengthens one. Zero means exact lifetimes.
 	Jitter int
-	// Now is the clock that lifetimes are measured on; nil means time.Now. Differences between its readings are
-	// taken, so with time.Now lifetimes run on the monotonic clock: a step of the wall clock empties nothing. Whoever
-	// reads a value that must not outlive an instant of the wall clock has to check that instant.
+	// Now is the clock that lifetimes are measured on; nil means time.Now. A lifetime is a difference of two readings,
+	// so with time.Now it runs on the monotonic clock, and a step of the wall clock empties nothing. If a value must
+	// not outlive an instant of the wall clock, its reader has to check that instant.
 	Now func() time.Time
 }
 
@@ -68,7 +68,7 @@ type Cache[V any] struct {
 	epoch    time.Time
 	jitter   int64
 	perGroup uint32
-	mask     uint64 // of the index hash; all ones but in the collision test
+	mask     uint64 // of the index hash; all ones, except in the collision test
 	limits   limits
 	shards   [shardCount]shard[V]
 	evicted  atomic.Uint64
@@ -156,7 +156,7 @@ func (c *Cache[V]) PeekAt(k *Key, at time.Time) (V, bool) {
 	return e.value, true
 }
 
-// Set stores v under k for lifetime, in place of what was there: when Set has returned no GetAt finds the older value.
+// Set stores v under k for lifetime, in place of an older value, which no GetAt finds after Set has returned.
 // group names the entries that share one bound (Config.PerGroup). cost is the number of bytes that v keeps alive;
 // the cache adds its own. With a lifetime of zero or less, or a cost beyond the bound, v is not stored, and the
 // older value is gone all the same. Set waits when more is set than the eviction policy can decide on.
@@ -194,8 +194,8 @@ func (c *Cache[V]) Set(k Key, group uint64, v V, cost int64, lifetime time.Durat
 	}
 }
 
-// Delete removes k. When it has returned no GetAt finds a value that was Set before. A Set that runs at the same time
-// may come after it: callers that must not resurrect what they delete check the value's own validity when they read.
+// Delete removes k. After it has returned, no GetAt finds a value that was Set before. A concurrent Set may store k
+// again: a caller that must not use the deleted value checks the value itself when it reads it.
 func (c *Cache[V]) Delete(k Key) {
 	c.mu.Lock()
 	policy := c.policy

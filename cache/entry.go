@@ -22,11 +22,12 @@ type entry[V any] struct {
 	touched atomic.Int64 // when the policy was last told of a hit, in nanoseconds since Cache.epoch; 0: never
 }
 
-// touchEvery is how often the policy is told of an entry's hits at most. Its counters end at 15 and are halved now
-// and then, so the first few hits tell it all there is to tell, and telling it costs as much as the rest of a hit.
+// touchEvery is the shortest time between two hits of an entry that are reported to the policy. The policy's counters
+// end at 15 and are halved now and then, so a few hits are enough for it, and a report costs as much as the rest of a
+// hit.
 const touchEvery = 50 * time.Millisecond
 
-// popular reports whether the policy is to be told of a hit at now. Of two hits at the same time both may be reported.
+// popular reports whether a hit at now is to be reported to the policy. It may be true for both of two concurrent hits.
 func (e *entry[V]) popular(now time.Duration) bool {
 	last := e.touched.Load()
 	if last != 0 && now-time.Duration(last) < touchEvery {
@@ -36,7 +37,7 @@ func (e *entry[V]) popular(now time.Duration) bool {
 	return true
 }
 
-// The states of an entry. It moves down this list, never up. Written under Cache.mu; read without it only to learn
+// The states of an entry, in the order in which it passes them. Written under Cache.mu; read without it only to learn
 // that an entry is gone.
 const (
 	inWindow uint32 = iota // in the index and in the window

@@ -106,36 +106,8 @@ func (f *Flights[V]) DoSlow(ctx context.Context, k Key, run func(ctx context.Con
 	return fl.value, shared, fl.err
 }
 
-// wait returns nil when the flight has landed, or the reason why the caller leaves earlier. If the flight has landed at
-// the same time, wait returns nil.
-func (fl *flight[V]) wait(ctx context.Context, stay func() bool) error {
-	slow := fl.slow
-	if stay == nil {
-		slow = nil
-	}
-	var err error
-	for err == nil {
-		select {
-		case <-fl.done:
-			return nil
-		case <-slow:
-			if slow = nil; !stay() {
-				err = ErrBusy
-			}
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-	}
-	select {
-	case <-fl.done:
-		return nil
-	default:
-		return err
-	}
-}
-
-// Wait returns when no run is in progress. After the owner's context has ended no run begins any more, so Wait then joins all
-// there ever were.
+// Wait returns when no run is in progress. After the owner's context has ended no run begins any more, so Wait then
+// waits for the last ones.
 func (f *Flights[V]) Wait() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -166,6 +138,34 @@ func (f *Flights[V]) join(k Key, run func(context.Context, func()) V) (fl *fligh
 	return fl, shared, nil
 }
 
+// wait returns nil when the flight has landed, or the reason why the caller leaves earlier. If the flight has landed at
+// the same time, wait returns nil.
+func (fl *flight[V]) wait(ctx context.Context, stay func() bool) error {
+	slow := fl.slow
+	if stay == nil {
+		slow = nil
+	}
+	var err error
+	for err == nil {
+		select {
+		case <-fl.done:
+			return nil
+		case <-slow:
+			if slow = nil; !stay() {
+				err = ErrBusy
+			}
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	select {
+	case <-fl.done:
+		return nil
+	default:
+		return err
+	}
+}
+
 func (f *Flights[V]) leave(fl *flight[V]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -191,7 +191,7 @@ func (f *Flights[V]) land(k Key, fl *flight[V], cancel context.CancelFunc) {
 	close(fl.done)
 
 	defer func() {
-		_ = recover() // Panicked is the owner's code; it shall not end the process either.
+		_ = recover() // Panicked is the owner's code, and must not end the process either.
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.running--; f.running == 0 {

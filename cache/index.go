@@ -25,7 +25,7 @@ type shard[V any] struct {
 }
 
 // reset empties the index and replaces the old policy by policy (nil: closed). It returns the old policy for closing:
-// from then on only late releases use the old policy. Under c.mu, or in New.
+// only late releases still use the old policy. Under c.mu, or in New.
 func (c *Cache[V]) reset(policy *policy[V]) *policy[V] {
 	old := c.policy
 	if old != nil {
@@ -82,7 +82,7 @@ func (c *Cache[V]) remove(k *Key, freed []uint64) []uint64 {
 	return c.drop(e, freed)
 }
 
-// drop takes e, which is in the index, out of everything.
+// drop takes e, which is in the index, out of the index, its list and its group.
 func (c *Cache[V]) drop(e *entry[V], freed []uint64) []uint64 {
 	hash := c.hash(&e.key)
 	s := &c.shards[hash%shardCount]

@@ -1,21 +1,23 @@
 package cache
 
 import (
-	"math/bits"
 	"sync"
 	"sync/atomic"
 
 	"github.com/dgraph-io/ristretto/v2"
 )
 
-// policy wraps one ristretto cache, which decides what is worth its bytes. It is never asked for a value: its answer
-// is the callback when it lets go of an entry.
+// policy wraps one ristretto cache, which decides which entries are worth their bytes. It is never asked for a value:
+// its only answer is a callback for each entry that it drops.
 //
-// What ristretto does that shapes this file (v2.4.2): Set, Get and their kin never block, Del blocks while the queue
-// is full, so it is called without any lock of ours; OnExit is called once for each stored value that leaves, with
-// nil when Del finds nothing, and inside Set when a value is replaced; Close must not run together with any other
-// call; Clear calls back under a lock of ristretto's own, so purging replaces the policy instead; expiry is left
-// unused, because a step of the wall clock makes its sweeper hold a lock for seconds.
+// This file follows from the behaviour of ristretto v2.4.2:
+//
+//   - Set and Get never block. Del blocks while the queue is full, so Del is called without a lock of this package.
+//   - OnExit is called once for each stored value that leaves, with nil if Del finds nothing, and inside Set if a value
+//     is replaced.
+//   - Close must not run together with any other call.
+//   - Clear calls back under a lock of ristretto, so Purge replaces the policy instead.
+//   - Expiry is not used: a step of the wall clock makes its sweeper hold a lock for seconds.
 type policy[V any] struct {
 	cache *ristretto.Cache[uint64, *entry[V]]
 	// held is the cost in bytes of all entries that ristretto references: stored ones and those in its queue.
@@ -27,7 +29,7 @@ type policy[V any] struct {
 	closed    bool         // guarded by releasing
 }
 
-// noSweep keeps ristretto's expiry sweeper from ever running: seconds, as long as a Duration can hold.
+// noSweep keeps ristretto's expiry sweeper from running: in seconds, nearly the longest time that a Duration can hold.
 const noSweep = 1 << 32
 
 // newPolicy starts a ristretto cache for c.
@@ -64,7 +66,7 @@ func (c *Cache[V]) newPolicy() (*policy[V], error) {
 	return p, err
 }
 
-// touch tells of a hit. It never blocks; when ristretto is busy it forgets.
+// touch reports a hit. It never blocks: a busy ristretto drops the report.
 func (p *policy[V]) touch(hash uint64) {
 	p.cache.Get(hash)
 }
@@ -80,8 +82,8 @@ func (p *policy[V]) offer(hash uint64, e *entry[V]) bool {
 	return false
 }
 
-// release makes ristretto let go of what it holds for the hashes. It may wait for room in ristretto's queue, and calls
-// back: not under Cache.mu. An entry offered for the same hash meanwhile may go too.
+// release makes ristretto drop its entries of the hashes. It may wait for room in ristretto's queue, and calls back:
+// not under Cache.mu. An entry that was offered for the same hash meanwhile may be dropped too.
 func (p *policy[V]) release(hashes []uint64) {
 	if len(hashes) == 0 {
 		return
@@ -96,7 +98,7 @@ func (p *policy[V]) release(hashes []uint64) {
 	}
 }
 
-// catchUp waits until ristretto has decided on all that it was offered. Not under Cache.mu.
+// catchUp waits until ristretto has decided on all entries that it was offered. Not under Cache.mu.
 func (p *policy[V]) catchUp() {
 	p.releasing.RLock()
 	defer p.releasing.RUnlock()
@@ -112,42 +114,4 @@ func (p *policy[V]) close() {
 	defer p.releasing.Unlock()
 	p.closed = true
 	p.cache.Close()
-}
-
-// Overhead is the number of bytes that the cache adds to the cost of each entry: what an entry takes beyond its value,
-// measured with a million of them (BenchmarkMemoryPerEntry), and a margin.
-const Overhead = 320
-
-// limits divides MaxBytes. All fields but counters are in bytes.
-type limits struct {
-	max      int64 // MaxBytes
-	fixed    int64 // tables that do not grow
-	window   int64 // of the newest entries, unless a single one is larger
-	kept     int64 // what ristretto may keep
-	behind   int64 // above this, Set waits until ristretto has decided
-	held     int64 // above this, ristretto is offered nothing until it has evicted
-	entry    int64 // largest entry
-	counters int64 // of ristretto's popularity sketch
-}
-
-// newLimits divides maxBytes into the fixed tables and 50 parts for entries: 38 are ristretto's, 4 are for what it has yet
-// to decide on, 4 for one largest entry that comes on top of these, and 4 for the window, which is 3 unless a single
-// entry overfills it. So the sum holds whenever no Set is under way, not only when ristretto's queue is empty.
-func newLimits(maxBytes int64) limits {
-	l := limits{max: maxBytes, counters: max(maxBytes/128, 1024)}
-	// Ristretto's queue, its shards and ours; then four rows of half a byte per counter, and a filter of about ten
-	// bits per counter, each rounded up to a power of two.
-	l.fixed = 384<<10 + 2*ceilPower(l.counters) + ceilPower(l.counters*10)/8
-	part := (maxBytes - l.fixed) / 50
-	l.window = 3 * part
-	l.kept = 38 * part
-	l.behind = 40 * part
-	l.held = 42 * part
-	l.entry = 4 * part
-	return l
-}
-
-// ceilPower is the smallest power of two that is not below n.
-func ceilPower(n int64) int64 {
-	return 1 << bits.Len64(uint64(n-1))
 }

@@ -13,8 +13,8 @@ const recentWays = 8
 
 // Recent remembers values for a short time in a table of fixed size: a new value takes the place of the value whose
 // lifetime ends first among the few slots it may use. It starts no goroutine, never grows and never waits long, so a
-// flood of junk costs it nothing but what it remembered of other junk. Values are shared between callers and must not
-// be changed. All methods may be called by any number of goroutines. Use NewRecent; the zero value is not usable.
+// flood of junk can only displace other values. Values are shared between callers and must not be changed. All methods
+// may be called by any number of goroutines. Use NewRecent; the zero value is not usable.
 type Recent[V any] struct {
 	now     func() time.Time
 	buckets []recentBucket[V]
@@ -33,8 +33,8 @@ type recentSlot[V any] struct {
 }
 
 // NewRecent returns a table for at least capacity entries, rounded up to the next power of two (at least eight).
-// A nil now means time.Now. A lifetime ends when either of the clock's readings says so, so that what was remembered
-// before the host slept is not taken for recent afterwards (see daemon/clock).
+// A nil now means time.Now. A lifetime ends when either of the clock's readings says so, so that a value from before a
+// sleep of the host is not found after the sleep (see daemon/clock).
 func NewRecent[V any](capacity int, now func() time.Time) *Recent[V] {
 	if now == nil {
 		now = time.Now
@@ -62,8 +62,8 @@ func (r *Recent[V]) GetAt(k *Key, now time.Time) (V, bool) {
 	return none, false
 }
 
-// Set remembers v under k for lifetime, in place of what was there. With a lifetime of zero or less the older value
-// is forgotten and v is not remembered.
+// Set remembers v under k for lifetime, in place of an older value. With a lifetime of zero or less it forgets the older
+// value and does not remember v.
 func (r *Recent[V]) Set(k Key, v V, lifetime time.Duration) {
 	if lifetime <= 0 {
 		r.Delete(k)
