@@ -14,8 +14,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/program"
 )
 
-// accessSum describes the file that proves the key: it holds the hash of the name of the
-// key's file under the key.
+// accessSum describes the file that shows whether the key is still the same. It holds the
+// hash that the key gives to the name of its own file.
 func accessSum() statedir.File {
 	return statedir.File{Kind: statedir.KindAccessLog, Name: "access-log.sum", Most: 64}
 }
@@ -39,9 +39,8 @@ func newAccessLog(destination string, dir *statedir.Dir, log *slog.Logger) (*acc
 	return l, nil
 }
 
-// ownAccessKey returns the key that this host has made for itself. If the key is another
-// than at the last start, this is logged. If the key cannot be saved, each start makes a
-// new one.
+// ownAccessKey returns the key that this host has made for itself. It logs a key that is
+// not the one of the last start. If the key cannot be saved, each start makes a new one.
 func ownAccessKey(dir *statedir.Dir, log *slog.Logger) (accesslog.Key, error) {
 	path := filepath.Join(dir.Path(), accesslog.KeyFile)
 	before, _, broken := dir.Load(accessSum())
@@ -70,7 +69,7 @@ func ownAccessKey(dir *statedir.Dir, log *slog.Logger) (accesslog.Key, error) {
 	return key, nil
 }
 
-// newAccessKey makes a key and saves it. lost tells that there was one before.
+// newAccessKey makes a key and saves it. lost tells that an earlier key is gone.
 func newAccessKey(dir *statedir.Dir, lost bool, log *slog.Logger) accesslog.Key {
 	if lost {
 		dir.Tell(statedir.KindAccessLog)

@@ -22,7 +22,7 @@ import (
 type admin struct{ daemon *Daemon }
 
 // answer carries out one admin verb of a caller, and returns its reply or the refusal.
-// If that has to wait for others, rest waits; see serve.Config.
+// If the reply has to wait for others, rest is not nil and waits; see serve.Config.
 func (a *admin) answer(verb protocol.Verb, r *protocol.Request, by fair.ID) (reply protocol.Reply, rest serve.Rest, refused *serve.Refusal) {
 	switch verb {
 	case protocol.STATS:
@@ -81,7 +81,29 @@ func (a *admin) named(r *protocol.Request, takes ...string) (p *resolve.Project,
 	return p, named, nil
 }
 
-// purge forgets what is cached.
+// keys answers with the key sets in use, of the named project or of all.
+func (a *admin) keys(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
+	p, named, refused := a.named(r)
+	if refused != nil {
+		return protocol.Reply{}, refused
+	}
+	if r.NArgs > 0 {
+		return protocol.Reply{}, serve.BadRequest("this verb takes no argument")
+	}
+	list := []*resolve.Project{p}
+	if !named {
+		list = a.daemon.projects().List
+	}
+	var out struct {
+		Projects []keysReport `json:"projects"`
+	}
+	for _, p := range list {
+		out.Projects = append(out.Projects, reportKeys(p.State(a.daemon.opts.Now())))
+	}
+	return object(out)
+}
+
+// purge drops cached entries.
 func (a *admin) purge(r *protocol.Request) (reply protocol.Reply, rest serve.Rest, refused *serve.Refusal) {
 	p, named, refused := a.named(r)
 	if refused != nil {

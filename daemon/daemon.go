@@ -115,7 +115,7 @@ type Daemon struct {
 	ready   chan struct{} // closed when Run has told that the daemon is ready
 	drain   time.Duration // how long a stop waits for what is in progress
 	reload  chan struct{} // one reload at a time has its place
-	mu      sync.Mutex    // guards what follows. No file is read with it, but a change of the fleet waits for a revocation that is being saved
+	mu      sync.Mutex    // guards the fields below. No file is read while it is held, but a change of the fleet waits for a revocation that is being saved
 	running map[runner]context.CancelFunc
 	group   sync.WaitGroup // the projects' goroutines
 	life    context.Context
@@ -164,10 +164,14 @@ func New(cfg config.Config, opts Options) (*Daemon, error) {
 	join()
 	d.state.Store(st)
 	d.logouts = logout.New(logout.Config{
-		Judge: d.resolver.Logout, Projects: func() []*resolve.Project { return d.projects().List }, Revocations: d.revocations, Ended: d.ended, Settled: d.leases.Settled,
-		Announce: func(m revoke.Mark) { d.fleet.Announce(d.lifetime(), m) },
-		Tell:     func(m revoke.Mark) { d.fleet.Tell(m) },
-		Log:      d.opts.Logger,
+		Judge:       d.resolver.Logout,
+		Projects:    func() []*resolve.Project { return d.projects().List },
+		Revocations: d.revocations,
+		Ended:       d.ended,
+		Settled:     d.leases.Settled,
+		Announce:    func(m revoke.Mark) { d.fleet.Announce(d.lifetime(), m) },
+		Tell:        func(m revoke.Mark) { d.fleet.Tell(m) },
+		Log:         d.opts.Logger,
 	})
 	d.server = serve.New(serve.Config{
 		Resolver: d.resolver,
@@ -260,7 +264,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 		serving.Go(func() { d.server.Serve(accepting, l.Admin, true) })
 	}
 	failed := make(chan error, 1) // of serving metrics
-	status := d.status()          // one reading: the observer tells what differs from what is told here
+	status := d.status()          // one reading for Notify and the observer, which later tells only changes to it
 	health := d.startMonitoring(ctx, life, l, failed, status)
 	d.opts.Notify(program.Ready + "\nSTATUS=" + status)
 	close(d.ready)
@@ -290,7 +294,7 @@ func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	return err
 }
 
-// close ends the resolver and gives up the state directory. Nothing may use them after it.
+// close ends the resolver and gives up the state directory. Nothing may use them afterwards.
 func (d *Daemon) close() error {
 	d.resolver.Close()
 	return d.closeState()

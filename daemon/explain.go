@@ -89,7 +89,7 @@ func (a *admin) explain(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 }
 
 // explainHearing adds how this host hears its fleet. A host that has not heard it for
-// too long withholds an acceptance, and no rejection.
+// too long withholds acceptances, but not rejections.
 func explainHearing(h membership.Hearing, is *resolve.Explanation) {
 	c := resolve.Check{Name: "fleet", Result: keyset.Passed, Detail: "this host hears its fleet"}
 	if h.Blind {

@@ -52,8 +52,8 @@ func whyNoProfiles(p *resolve.ProjectState) string {
 	return strings.Join(causes, "; ")
 }
 
-// circuitOf returns the state of the project's two circuits, for profiles and for introspection: of the one that lets
-// less through.
+// circuitOf returns the state of one of the project's two circuits, for profiles and for introspection: of the one that
+// lets fewer calls through.
 func circuitOf(p *resolve.ProjectState) upstream.CircuitState {
 	return max(p.Upstream.Circuit, p.Introspection.Circuit)
 }

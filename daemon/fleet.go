@@ -23,10 +23,11 @@ func (d *Daemon) openFleet() {
 	})
 }
 
-// awaitFleet lets a host that accepts nothing before it hears its fleet (when_blind =
-// "refuse") hear it before it serves. Otherwise each restart would refuse lookups for some
-// milliseconds. Another host connects before it serves. Otherwise it would accept while
-// REVOKE elsewhere does not count it. Callers wait in the sockets' queues meanwhile.
+// awaitFleet waits, for firstHearing at most, before the host serves. A host with
+// when_blind = "refuse" waits until it hears its fleet: without this wait, each restart
+// would refuse lookups for some milliseconds. Any other host waits until it has connected:
+// without this wait, it would accept tokens while REVOKE on another host does not count it.
+// Callers wait in the sockets' queues meanwhile.
 func (d *Daemon) awaitFleet(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, firstHearing)
 	defer cancel()
@@ -52,8 +53,8 @@ func (d *Daemon) planFleet(cfg *config.Config) (change func(), err error) {
 	return d.fleet.Plan(&o)
 }
 
-// changedElsewhere acts on what other hosts have revoked, taken back or purged:
-// cached entries that were purged are forgotten, and clients are told to forget.
+// changedElsewhere acts on marks of other hosts, which have revoked, taken back or purged
+// something: it drops purged entries from the cache, and tells clients to forget.
 // Revocations need no more, because each lookup asks for them.
 func (d *Daemon) changedElsewhere(marks []revoke.Mark) {
 	for _, m := range marks {

@@ -24,8 +24,8 @@ type state struct {
 
 // build makes the state for cfg. A project of old that goes on with its table (see
 // resolve.Project.GoesOnWith) is in the new state too. handOver makes the projects of the new
-// state take over what they keep of old's. Call it when nothing can fail any more, and put
-// the new state in force next.
+// state take over what they keep of old's. Call handOver when nothing can fail any more, and
+// put the new state in force next.
 func (d *Daemon) build(cfg config.Config, old *state) (next *state, handOver func(), err error) {
 	callers, err := serve.NewCallers(cfg.Callers)
 	if err != nil {

@@ -276,24 +276,3 @@ func upstreamReport(s resolve.ProjectState, now time.Time) upstreamStats {
 		ClockAhead: int64(s.ClockAhead / time.Second),
 	}
 }
-
-func (a *admin) keys(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
-	p, named, refused := a.named(r)
-	if refused != nil {
-		return protocol.Reply{}, refused
-	}
-	if r.NArgs > 0 {
-		return protocol.Reply{}, serve.BadRequest("this verb takes no argument")
-	}
-	list := []*resolve.Project{p}
-	if !named {
-		list = a.daemon.projects().List
-	}
-	var out struct {
-		Projects []keysReport `json:"projects"`
-	}
-	for _, p := range list {
-		out.Projects = append(out.Projects, reportKeys(p.State(a.daemon.opts.Now())))
-	}
-	return object(out)
-}

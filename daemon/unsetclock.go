@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// clockUnsetStatus is a clock that was never set, in the status and in /readyz.
+// clockUnsetStatus is the text about a clock that was never set, in the status and in /readyz.
 const clockUnsetStatus = "this host's clock was never set, and nothing is accepted"
 
 // unsetClock tells the operator that lookups are not judged because the clock was never

@@ -54,9 +54,9 @@ it as root before the daemon starts.`,
 	return cmd
 }
 
-// makeFolder needs only the capability to change owners: it does not change
-// what is right already, as after a restart. It refuses a path with a link that
-// somebody else could have made.
+// makeFolder changes only what is not right yet, so it needs no capability but
+// the one to change owners, also after a restart. It refuses a path with a link
+// that somebody else could have made.
 func makeFolder(path string, user, group int) error {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return err

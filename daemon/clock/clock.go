@@ -36,9 +36,8 @@ func Elapsed(since, now time.Time) time.Duration {
 // something took.
 func Awake(since, now time.Time) time.Duration { return now.Sub(since) }
 
-// Over reports whether the deadline has come by either clock; at exactly that
-// instant it has. A deadline is made with Add from an instant that has both
-// readings.
+// Over reports whether either clock has reached the deadline. A deadline is made
+// with Add from an instant that has both readings.
 func Over(deadline, now time.Time) bool {
 	return !now.Before(deadline) || !now.Round(0).Before(deadline.Round(0))
 }

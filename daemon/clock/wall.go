@@ -62,13 +62,12 @@ func (w *Wall) Hear(t Testimony) {
 	}
 }
 
-// Confirmed returns the latest instant that has come by both the wall clock and
-// the upstreams. That is the earlier of two: the wall clock's reading, and the
-// last Date header plus the time that this process has seen pass since. The
-// instant may be behind the right time, by at most the time that the host has
-// slept since an upstream last answered, or by what the wall clock is behind. It
-// is ahead of the right time only if both are. ok is false if no upstream has
-// told the time.
+// Confirmed returns the latest instant that both the wall clock and the upstreams
+// have reached. This is the earlier of two: the wall clock's reading, and the last
+// Date header plus the time that this process has seen pass since. The instant may
+// be behind the right time, by at most the time that the host has slept since an
+// upstream last answered, or by as much as the wall clock is behind. It is ahead of
+// the right time only if both are. ok is false if no upstream has told the time.
 func (w *Wall) Confirmed(now time.Time) (at time.Time, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -82,14 +81,14 @@ func (w *Wall) Confirmed(now time.Time) (at time.Time, ok bool) {
 	return at, true
 }
 
-// Passed reports whether the instant until has certainly come, so that what was
-// to be kept until then may be forgotten. The wall clock has to say so. Besides,
-// either Confirmed has to say so, or this process has kept the thing for its
-// whole term. since is when the process made or read it, with both readings, and
-// term is the time from when it was made to until.
+// Passed reports whether the instant until is certainly reached, so that a thing
+// that was to be kept until then may be forgotten. The wall clock has to say so.
+// Besides, either Confirmed has to say so, or this process has kept the thing for
+// its whole term. since is when the process made or read the thing, with both
+// readings, and term is the time from when the thing was made to until.
 //
-// So a host whose upstreams never tell the time also forgets, only later. A
-// wrong clock alone forgets nothing, neither at a start nor after a step.
+// So a host whose upstreams never tell the time forgets too, but later. A wrong
+// clock alone makes the host forget nothing, neither at a start nor after a step.
 func (w *Wall) Passed(until, since time.Time, term time.Duration, now time.Time) bool {
 	if now.Round(0).Before(until.Round(0)) {
 		return false

@@ -1,5 +1,6 @@
-// Package configcheck tells an operator what a configuration means, and what is wrong with it,
-// its host and its upstreams. It judges as a start of the daemon does, and changes nothing.
+// Package configcheck tells an operator the meaning of a configuration, and the faults of the
+// configuration, its host and its upstreams. It judges as a start of the daemon does, and changes
+// nothing.
 package configcheck
 
 import (
@@ -238,9 +239,9 @@ func (c *projectCheck) keys(ctx context.Context) {
 	c.report(fmt.Sprintf("key set (keys: %d, skipped: %d%s)", len(set.Keys()), len(set.Skipped()), left), nil)
 }
 
-// found writes which addresses the issuer's metadata name, of those that the configuration does not.
+// found writes the addresses that the issuer's metadata name and the configuration does not.
 func (c *projectCheck) found(ctx context.Context) {
-	profiles := c.config.UserinfoURL == "" && c.config.Introspection == nil // are they found so?
+	profiles := c.config.UserinfoURL == "" && c.config.Introspection == nil // the metadata say where profiles are
 	if !c.config.Meaning().Metadata || c.config.JWKSURL != "" && !profiles {
 		return
 	}

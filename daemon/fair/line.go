@@ -51,33 +51,6 @@ type askerLine struct {
 	waiters list.List
 }
 
-// at returns the line under k. If there is none, it appends a new one, made by create.
-func (t *turns[K]) at(k K, create func() any) any {
-	if e := t.byKey[k]; e != nil {
-		return e.Value
-	}
-	if t.byKey == nil {
-		t.byKey = map[K]*list.Element{}
-	}
-	t.byKey[k] = t.order.PushBack(create())
-	return t.byKey[k].Value
-}
-
-// next moves the line under k to the end, or drops it if it is empty.
-func (t *turns[K]) next(k K, empty bool) {
-	e := t.byKey[k]
-	if !empty {
-		t.order.MoveToBack(e)
-		return
-	}
-	t.drop(k)
-}
-
-func (t *turns[K]) drop(k K) {
-	t.order.Remove(t.byKey[k])
-	delete(t.byKey, k)
-}
-
 // Len returns how many waiters there are.
 func (l *Line) Len() int { return l.len }
 
@@ -135,13 +108,6 @@ func (l *Line) Waits(may func(ID) bool) bool {
 	return false
 }
 
-func (l *Line) remove(w *Waiter) {
-	w.line.waiters.Remove(w.place)
-	w.place = nil
-	w.line.of.len--
-	l.len--
-}
-
 // Ahead returns how many waiters would be served before a further waiter of the asker, if no other left or came.
 func (l *Line) Ahead(asker Asker) int {
 	own := 0
@@ -150,6 +116,40 @@ func (l *Line) Ahead(asker Asker) int {
 		own = of.askers.ahead(asker.For, func(line any) int { return line.(*askerLine).waiters.Len() })
 	}
 	return l.callers.aheadOf(asker.ID, own, func(of any) int { return of.(*callerLine).len })
+}
+
+func (l *Line) remove(w *Waiter) {
+	w.line.waiters.Remove(w.place)
+	w.place = nil
+	w.line.of.len--
+	l.len--
+}
+
+// at returns the line under k. If there is none, it appends a new one, made by create.
+func (t *turns[K]) at(k K, create func() any) any {
+	if e := t.byKey[k]; e != nil {
+		return e.Value
+	}
+	if t.byKey == nil {
+		t.byKey = map[K]*list.Element{}
+	}
+	t.byKey[k] = t.order.PushBack(create())
+	return t.byKey[k].Value
+}
+
+// next moves the line under k to the end, or drops it if it is empty.
+func (t *turns[K]) next(k K, empty bool) {
+	e := t.byKey[k]
+	if !empty {
+		t.order.MoveToBack(e)
+		return
+	}
+	t.drop(k)
+}
+
+func (t *turns[K]) drop(k K) {
+	t.order.Remove(t.byKey[k])
+	delete(t.byKey, k)
 }
 
 // ahead returns how many are served before a further waiter at the end of the line under k.

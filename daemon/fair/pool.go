@@ -51,13 +51,6 @@ func (p *Pool) GiveFor(asker Asker) {
 	p.taken--
 }
 
-// drop counts one less under k, and removes k at zero.
-func drop[K comparable](counts map[K]int, k K) {
-	if counts[k]--; counts[k] == 0 {
-		delete(counts, k)
-	}
-}
-
 // Taken returns how many are taken.
 func (p *Pool) Taken() int {
 	p.mu.Lock()
@@ -67,3 +60,10 @@ func (p *Pool) Taken() int {
 
 // Total returns how many things there are in all.
 func (p *Pool) Total() int { return p.shares.Total }
+
+// drop counts one less under k, and removes k at zero.
+func drop[K comparable](counts map[K]int, k K) {
+	if counts[k]--; counts[k] == 0 {
+		delete(counts, k)
+	}
+}

@@ -5,7 +5,7 @@ import "strconv"
 // Shares is the rule by which a number of equal things (connections, places, bytes) is divided among callers. The zero
 // value has nothing to give.
 type Shares struct {
-	// Total is how many there are.
+	// Total is the number of things.
 	Total int
 	// Each is how many one caller may hold at most.
 	Each int

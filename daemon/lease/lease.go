@@ -99,15 +99,7 @@ func New(o Options) *Watches {
 func (s *Watches) Start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.standUntil(time.Now())
-}
-
-// standUntil makes Settled wait for a lease that was granted at that instant. The
-// client that has the lease cannot be told anything any more. s.mu is held.
-func (s *Watches) standUntil(granted time.Time) {
-	if ends := granted.Add(Term); ends.After(s.ends) {
-		s.ends = ends
-	}
+	s.awaitLease(time.Now())
 }
 
 // Revision returns the revision for an answer that may be kept. Read it before the
@@ -152,8 +144,53 @@ func (s *Watches) Forget(handles ...protocol.Handle) {
 // must be in force before the call.
 func (s *Watches) ForgetAll() { s.tell(appendAll) }
 
-func appendAll(line []byte) []byte {
-	return protocol.AppendField(line, protocol.FieldForget, protocol.ForgetAll)
+// Settled waits until no client can use any answer that was to be forgotten before this
+// call, and returns nil. It waits for each watch until the watch has confirmed the
+// revision that is current now, or its lease is over. It also waits until the leases of
+// lost watches and of a former run are over. This takes at most one Term. If ctx ends
+// first, Settled returns its error.
+func (s *Watches) Settled(ctx context.Context) error {
+	n, behind, ends := s.behind()
+	for _, b := range behind {
+		if err := b.settled(ctx, n); err != nil {
+			return err
+		}
+	}
+	return wait(ctx, nil, ends)
+}
+
+// Drain ends the granting of leases, and tells every watch to forget everything. After
+// Drain has returned, no answer may be kept any more, no watch begins, and a watch that
+// asks for another lease ends. Settled need not wait for a watch that has confirmed
+// before it ended. A program calls Drain before its sockets are free for the next run,
+// which waits for the leases granted until then.
+func (s *Watches) Drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining.Store(true) // first, so that no answer is kept under the new revision
+	s.tellLocked(appendAll)
+	s.drained = s.revision.Load()
+}
+
+// State is a reading of the Watches.
+type State struct {
+	Open int    // open watches
+	Max  int    // how many watches can be open
+	Told int64  // lines that told to forget, each counted once for all watches
+	Hits uint64 // answers that clients say they have given from their memory
+}
+
+// State returns the state now.
+func (s *Watches) State() State {
+	return State{Open: s.places.Taken(), Max: s.places.Total(), Told: s.revision.Load(), Hits: s.hits.Load()}
+}
+
+// awaitLease makes Settled wait for a lease that was granted at that instant, because the
+// client that has the lease cannot be told to forget any more. s.mu is held.
+func (s *Watches) awaitLease(granted time.Time) {
+	if ends := granted.Add(Term); ends.After(s.ends) {
+		s.ends = ends
+	}
 }
 
 // tell raises the revision and gives every watch the line of that revision.
@@ -178,6 +215,10 @@ func forgetLine(dst []byte, n int64, what func([]byte) []byte) []byte {
 	return append(protocol.AppendInt(dst, protocol.FieldRev, n), '\n')
 }
 
+func appendAll(line []byte) []byte {
+	return protocol.AppendField(line, protocol.FieldForget, protocol.ForgetAll)
+}
+
 // withholdLocked tells every watch to forget everything if withhold is true, unless
 // nothing may have been kept since it last did so. s.mu is held.
 //
@@ -188,21 +229,6 @@ func (s *Watches) withholdLocked() {
 	if s.withhold() && s.cleared.CompareAndSwap(false, true) {
 		s.tellLocked(appendAll)
 	}
-}
-
-// Settled waits until no client can use any answer that was to be forgotten before this
-// call, and returns nil. It waits for each watch until the watch has confirmed the
-// revision that is current now, or its lease is over. It also waits until the leases of
-// lost watches and of a former run are over. This takes at most one Term. If ctx ends
-// first, Settled returns its error.
-func (s *Watches) Settled(ctx context.Context) error {
-	n, behind, ends := s.behind()
-	for _, b := range behind {
-		if err := b.settled(ctx, n); err != nil {
-			return err
-		}
-	}
-	return wait(ctx, nil, ends)
 }
 
 // pending is a watch that has not confirmed yet. ends is the end of the lease that was
@@ -241,7 +267,7 @@ func (p pending) settled(ctx context.Context, n int64) error {
 	return nil
 }
 
-// wait returns nil when the channel is closed or the instant till has come. It returns
+// wait returns nil when the channel is closed or the instant till is reached. It returns
 // the error of ctx if ctx ends first.
 func wait(ctx context.Context, done <-chan struct{}, till time.Time) error {
 	left := time.Until(till)
@@ -257,30 +283,4 @@ func wait(ctx context.Context, done <-chan struct{}, till time.Time) error {
 		return ctx.Err()
 	}
 	return nil
-}
-
-// Drain ends the granting of leases, and tells every watch to forget everything. After
-// Drain has returned, no answer may be kept any more, no watch begins, and a watch that
-// asks for another lease ends. Settled need not wait for a watch that has confirmed
-// before it ended. A program calls Drain before its sockets are free for the next run,
-// which waits for the leases granted until then.
-func (s *Watches) Drain() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.draining.Store(true) // first, so that no answer is kept under the new revision
-	s.tellLocked(appendAll)
-	s.drained = s.revision.Load()
-}
-
-// State is a reading of the Watches.
-type State struct {
-	Open int    // open watches
-	Max  int    // how many watches can be open
-	Told int64  // lines that told to forget, each counted once for all watches
-	Hits uint64 // answers that clients say they have given from their memory
-}
-
-// State returns the state now.
-func (s *Watches) State() State {
-	return State{Open: s.places.Taken(), Max: s.places.Total(), Told: s.revision.Load(), Hits: s.hits.Load()}
 }

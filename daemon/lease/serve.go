@@ -69,13 +69,13 @@ func (w *Watch) read(c Conn) error {
 		if err != nil {
 			return err
 		}
-		// A REVOKE waits for the lines of all clients and for no answer to them, so the
-		// lines that have come are read first.
+		// A REVOKE waits for a line of each client, but not for the answers. So other
+		// watches read the lines that have arrived before this one writes its answer.
 		runtime.Gosched()
 	}
 }
 
-// take carries out a line of the client. done means that the client has left.
+// take carries out a line of the client. done means that the client has ended its watch.
 func (w *Watch) take(line []byte) (done bool, err error) {
 	var r protocol.Request
 	if err := protocol.ParseRequest(line, &r); err != nil {

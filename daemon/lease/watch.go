@@ -189,8 +189,8 @@ func (w *Watch) begin(await bool) (lines []byte, ok bool) {
 }
 
 // wrote notes that the lines that begin has returned are written. A caller that did not set
-// await has to call begin again. So it writes what has come meanwhile itself, and the other
-// goroutine need not be woken for it.
+// await has to call begin again: it writes the lines that were added meanwhile itself, so
+// the other goroutine need not be woken for them.
 func (w *Watch) wrote(lines []byte, await bool) {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
@@ -217,7 +217,7 @@ func (w *Watch) close() {
 	w.moved.Broadcast()
 	delete(w.all.open, w)
 	if forgotten := w.all.draining.Load() && w.seen >= w.all.drained; !w.left && !forgotten {
-		w.all.standUntil(w.granted)
+		w.all.awaitLease(w.granted)
 	}
 	w.all.backlog -= len(w.out) + w.sending
 	w.out, w.sending = nil, 0

@@ -40,8 +40,8 @@ func hostID(dir *statedir.Dir, log *slog.Logger) string {
 	return id
 }
 
-// proved returns the file's description.
-func proved() statedir.File {
+// idRecord describes idFile.
+func idRecord() statedir.File {
 	return statedir.File{Kind: statedir.KindHostID, Name: idFile, Most: 2*idBytes + 2, Early: earlyID}
 }
 
@@ -58,15 +58,15 @@ func isID(text string) bool {
 }
 
 func saveID(dir *statedir.Dir, id string, log *slog.Logger) {
-	if err := dir.Save(proved(), []byte(`"`+id+`"`)); err != nil {
+	if err := dir.Save(idRecord(), []byte(`"`+id+`"`)); err != nil {
 		log.Warn("the host's id cannot be saved: after a restart the fleet takes this host for another one", "error", err)
 		dir.GiveUp(idFile) // the next start tries again
 	}
 }
 
-// readID returns the saved id. If an earlier version has written it, it is not proved.
+// readID returns the saved id. sure is false for an id without a checksum, as an earlier version wrote it.
 func readID(dir *statedir.Dir) (id string, sure bool, err error) {
-	text, sure, err := dir.Load(proved())
+	text, sure, err := dir.Load(idRecord())
 	if err != nil {
 		return "", false, err
 	}

@@ -109,8 +109,8 @@ func collect(marks iter.Seq[fleet.Mark]) []fleet.Mark {
 const tellEvery = time.Second
 
 // tellLonger tells the fleet, until ctx ends, when this host has seen a token that
-// lives longer than any it has heard of. With this it tells the later ends of its
-// revocations.
+// lives longer than every token it knew of. It tells its revocations again too, which
+// end later now.
 func (m *Member) tellLonger(ctx context.Context, f *fleet.Fleet) {
 	told := m.o.List.Longest()
 	tick := time.NewTicker(tellEvery)

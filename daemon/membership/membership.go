@@ -1,7 +1,7 @@
 // Package membership makes this host a member of its fleet. It gives the fleet
-// this host's journal of revocations as a set of marks, tells it what changes
-// here, lets the daemon act on what other hosts have told, and joins and leaves
-// when the configuration changes.
+// this host's journal of revocations as a set of marks, tells it each change of
+// this host, lets the daemon act on the changes of other hosts, and joins and
+// leaves when the configuration changes.
 //
 // Only this package knows both the journal (package revoke) and the fleet (package
 // fleet). These two do not know each other.
@@ -149,8 +149,8 @@ func (m *Member) begin() {
 	})
 }
 
-// Await returns when this host may begin to accept, as far as its fleet goes, at once if
-// it is in none, and at the latest when ctx ends; see fleet.Fleet.Await.
+// Await waits until the fleet lets this host begin to accept, or ctx ends; see
+// fleet.Fleet.Await. Without a fleet it returns at once.
 func (m *Member) Await(ctx context.Context) {
 	if f := m.Fleet(); f != nil {
 		f.Await(ctx)

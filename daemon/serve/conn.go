@@ -46,7 +46,7 @@ type conn struct {
 	ctx        context.Context
 	cancel     context.CancelFunc
 
-	greeted  bool      // a first line has come
+	greeted  bool      // a first line has arrived
 	begun    bool      // the last bytes read are the beginning of a line
 	timed    bool      // the deadline of the current line is set
 	idleTill time.Time // the read deadline that is set

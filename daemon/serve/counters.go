@@ -90,8 +90,8 @@ func LookupCodes() []protocol.Code {
 	})
 }
 
-// count counts one verdict. A caller that left has been answered nothing: counted, it would
-// look like an outage.
+// count counts one verdict. A lookup whose caller has left is not counted: it would look like
+// an outage.
 func (c *Counters) count(asked *resolve.Lookup, v *resolve.Verdict) {
 	if v.Abandoned || c.isOwn(asked) {
 		return

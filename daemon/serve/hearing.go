@@ -8,9 +8,10 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// hold makes an accepted verdict unknown if this host has not heard its fleet for
-// too long. Otherwise it lets the reply say, where needed, how long ago that was.
-func hold(h membership.Hearing, l *resolve.Lookup, v *resolve.Verdict) {
+// applyHearing makes an accepted verdict unknown if this host has not heard its fleet for
+// too long. Otherwise the reply says, if the host is blind or the caller asked, how long
+// ago it last heard the fleet.
+func applyHearing(h membership.Hearing, l *resolve.Lookup, v *resolve.Verdict) {
 	switch {
 	case !h.InFleet, v.Status() != protocol.OK:
 	case h.Withholds(l.Heard):

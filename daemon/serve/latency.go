@@ -32,6 +32,76 @@ func bucketBounds() [bucketCount]time.Duration {
 	}
 }
 
+// Latency times lookups from the parsed line to the reply. The zero value has timed
+// none. It is safe for concurrent use.
+type Latency struct {
+	hits, misses histogram
+
+	mu    sync.Mutex
+	marks []latencyMark // oldest first
+}
+
+// latencyMark is a reading of the histograms.
+type latencyMark struct {
+	at           time.Time
+	hits, misses tally
+}
+
+// Spread is how long lookups took: half of them took at most P50, and 99 of 100 at most
+// P99, as precisely as the buckets tell. The zero value: there were none.
+type Spread struct{ P50, P99 time.Duration }
+
+// Write writes the histograms in Prometheus' text format, without their head.
+func (l *Latency) Write(w io.Writer) {
+	l.hits.write(w, `memory="hit"`)
+	l.misses.write(w, `memory="miss"`)
+}
+
+// Mark remembers a reading of the histograms, for Recent. It is called from time to time.
+func (l *Latency) Mark(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.marks = append(l.marks, latencyMark{now, l.hits.read(), l.misses.read()})
+	for len(l.marks) > 1 && now.Sub(l.marks[1].at) >= recentTime {
+		l.marks = l.marks[1:]
+	}
+}
+
+// Recent returns how long lookups of about the last recentTime took: all of them, those
+// from memory, and the others.
+func (l *Latency) Recent() (all, hits, misses Spread) {
+	l.mu.Lock()
+	hit, miss := l.hits.read(), l.misses.read() // with the lock held, so that no mark is newer
+	if len(l.marks) > 0 {
+		hit, miss = hit.since(&l.marks[0].hits), miss.since(&l.marks[0].misses)
+	}
+	l.mu.Unlock()
+	var both tally
+	for i := range both {
+		both[i] = HitSample*hit[i] + miss[i]
+	}
+	return both.spread(), hit.spread(), miss.spread()
+}
+
+// sample returns the current time if an answer is to be timed, and zero for most
+// answers.
+func (l *Latency) sample() time.Time {
+	if rand.Uint32()%HitSample != 0 {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+// hit adds an answer from memory that sample chose; for other answers began is zero.
+func (l *Latency) hit(began time.Time) {
+	if !began.IsZero() {
+		l.hits.add(time.Since(began))
+	}
+}
+
+// miss adds an answer that was not in memory.
+func (l *Latency) miss(began time.Time) { l.misses.add(time.Since(began)) }
+
 // tally has the number of lookups in each bucket.
 type tally [bucketCount + 1]uint64
 
@@ -70,76 +140,6 @@ func (h *histogram) write(w io.Writer, label string) {
 	fmt.Fprintf(w, "%s_sum{%s} %v\n%s_count{%s} %d\n", LatencyName, label, time.Duration(h.sum.Load()).Seconds(), LatencyName, label, all)
 }
 
-// Latency times lookups from the parsed line to the reply. The zero value has timed
-// none. It is safe for concurrent use.
-type Latency struct {
-	hits, misses histogram
-
-	mu    sync.Mutex
-	marks []latencyMark // oldest first
-}
-
-// latencyMark is what had been counted at that instant.
-type latencyMark struct {
-	at           time.Time
-	hits, misses tally
-}
-
-// Write writes the histograms in Prometheus' text format, without their head.
-func (l *Latency) Write(w io.Writer) {
-	l.hits.write(w, `memory="hit"`)
-	l.misses.write(w, `memory="miss"`)
-}
-
-// sample returns the current time if an answer is to be timed, and zero for most
-// answers.
-func (l *Latency) sample() time.Time {
-	if rand.Uint32()%HitSample != 0 {
-		return time.Time{}
-	}
-	return time.Now()
-}
-
-// hit adds an answer from memory that sample chose; for other answers began is zero.
-func (l *Latency) hit(began time.Time) {
-	if !began.IsZero() {
-		l.hits.add(time.Since(began))
-	}
-}
-
-// miss adds an answer that was not in memory.
-func (l *Latency) miss(began time.Time) { l.misses.add(time.Since(began)) }
-
-// Mark remembers what is counted by now, for Recent. It is called from time to time.
-func (l *Latency) Mark(now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.marks = append(l.marks, latencyMark{now, l.hits.read(), l.misses.read()})
-	for len(l.marks) > 1 && now.Sub(l.marks[1].at) >= recentTime {
-		l.marks = l.marks[1:]
-	}
-}
-
-// Spread is how long lookups took: half of them took at most P50, and 99 of 100 at most
-// P99, as precisely as the buckets tell. The zero value: there were none.
-type Spread struct{ P50, P99 time.Duration }
-
-// Recent returns how long lookups of about the last recentTime took: all of them, those
-// from memory, and the others.
-func (l *Latency) Recent() (all, hits, misses Spread) {
-	l.mu.Lock()
-	hit, miss := l.hits.read(), l.misses.read() // with the lock held, so that no mark is newer
-	if len(l.marks) > 0 {
-		hit, miss = hit.since(&l.marks[0].hits), miss.since(&l.marks[0].misses)
-	}
-	l.mu.Unlock()
-	var both tally
-	for i := range both {
-		both[i] = HitSample*hit[i] + miss[i]
-	}
-	return both.spread(), hit.spread(), miss.spread()
-}
-
 func (t *tally) since(before *tally) (now tally) {
 	for i := range now {
 		now[i] = t[i] - before[i]
@@ -166,5 +166,5 @@ func (t *tally) quantile(share float64) time.Duration {
 		}
 		left, lower = left-float64(t[i]), upper
 	}
-	return lower // this long, or longer
+	return lower // the last bucket has no upper bound
 }

@@ -136,8 +136,8 @@ func (o *outbox) render(tag []byte, q *question, v *resolve.Verdict, body fair.H
 	if q.keep {
 		kept = o.appendKept(nil, q, v)
 	}
-	hold(o.hearing(), &q.Lookup, v)
-	o.counters.count(&q.Lookup, v) // what is answered
+	applyHearing(o.hearing(), &q.Lookup, v)
+	o.counters.count(&q.Lookup, v) // last, because it counts the verdict that the caller gets
 	if !q.asked.IsZero() {
 		o.tell(q, v)
 	}

@@ -13,8 +13,8 @@ import (
 // after this process has closed its own end.
 const (
 	// narrowSendBuffer is the size of the send buffer of connections that do not get
-	// the system's size (fair.SendBuffers), which is about 220 KiB. The kernel makes
-	// about 13 KiB of it.
+	// the system's size (fair.SendBuffers), which is about 220 KiB. With the kernel's
+	// overhead it holds about 13 KiB.
 	narrowSendBuffer = 4 << 10
 	// partingPause is the longest pause between two checks whether a peer has read
 	// everything.

@@ -8,9 +8,9 @@ import (
 )
 
 // callerOf returns the caller that a connection counts for: a user or, where
-// users cannot be told apart, a process. Then one process still cannot starve the
-// others. But whoever starts many processes can, and a process with the number of
-// a dead one shares the dead one's count for a while.
+// users cannot be told apart, a process. Counted by process, one process still
+// cannot starve the others, but a user with many processes can; and a process
+// with the number of a dead one shares the dead one's count for a while.
 func callerOf(from sockets.Credentials, users sockets.UserNamespace) fair.ID {
 	if users.Tells(from.UID) {
 		return fair.ID{UID: from.UID}

@@ -51,10 +51,10 @@ func appendRefusal(dst, tag []byte, r *Refusal) []byte {
 	if r.RetryAfter > 0 {
 		dst = protocol.AppendInt(dst, protocol.FieldRetryAfter, ceilSeconds(r.RetryAfter))
 	}
-	advice := strings.ReplaceAll(r.Advice, "\n", "; ") // of several errors, each has a line of its own
+	advice := strings.ReplaceAll(r.Advice, "\n", "; ") // errors.Join puts each error on a line of its own
 	return append(protocol.AppendText(dst, advice), '\n')
 }
 
-// ceilSeconds rounds up, so that a caller that waits that long does not come too
+// ceilSeconds rounds up, so that a caller that waits this long does not ask too
 // early.
 func ceilSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }

@@ -57,7 +57,7 @@ type Terms struct {
 }
 
 // Rest is the rest of an admin verb after the verb is in effect. It waits for others, may add
-// to the reply, and returns a refusal if there is no reply, or nil.
+// to the reply, and returns nil, or a refusal that takes the reply's place.
 type Rest func(ctx context.Context, reply *protocol.Reply) *Refusal
 
 // Config is the configuration of a Server. All fields but Access are required.
@@ -174,6 +174,55 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, admin bool) {
 	}
 }
 
+// Drain ends every connection after its replies. When ctx ends, the lookups in flight are
+// answered as unknown; then the connections are cut.
+func (s *Server) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	s.draining = true
+	close(s.stopping)
+	for c := range s.conns {
+		c.drain(drainGrace)
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	// Lookups that still wait are answered as unknown. A connection that is still open after
+	// that has a peer that does not read.
+	s.mu.Lock()
+	for c := range s.conns {
+		c.cancel()
+	}
+	s.mu.Unlock()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(drainLast):
+	}
+	s.mu.Lock()
+	cut := len(s.conns)
+	for c := range s.conns {
+		_ = c.net.Close()
+	}
+	s.mu.Unlock()
+	<-done
+	return fmt.Errorf("drain: %d connections were cut: %w", cut, ctx.Err())
+}
+
+// Panicked records a panic, without the panic's value, which may be a token.
+func (s *Server) Panicked(p any) {
+	s.counters.Panics.Add(1)
+	s.log.Error("a connection failed by a fault of ours; it was closed, the others go on; please report this line",
+		"kind", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+}
+
 // open admits one connection and serves it, or turns it away with the reason.
 func (s *Server) open(ctx context.Context, nc net.Conn, admin bool) {
 	from, err := sockets.PeerCredentials(nc)
@@ -245,53 +294,4 @@ func (s *Server) unregister(c *conn) {
 	if c.roomy {
 		s.roomy.Give(c.peer.id)
 	}
-}
-
-// Drain ends every connection after its replies. When ctx ends, the lookups in flight are
-// answered as unknown; then the connections are cut.
-func (s *Server) Drain(ctx context.Context) error {
-	s.mu.Lock()
-	s.draining = true
-	close(s.stopping)
-	for c := range s.conns {
-		c.drain(drainGrace)
-	}
-	s.mu.Unlock()
-	done := make(chan struct{})
-	go func() {
-		s.running.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-	}
-	// Lookups that still wait are answered as unknown. A connection that is still open after
-	// that has a peer that does not read.
-	s.mu.Lock()
-	for c := range s.conns {
-		c.cancel()
-	}
-	s.mu.Unlock()
-	select {
-	case <-done:
-		return nil
-	case <-time.After(drainLast):
-	}
-	s.mu.Lock()
-	cut := len(s.conns)
-	for c := range s.conns {
-		_ = c.net.Close()
-	}
-	s.mu.Unlock()
-	<-done
-	return fmt.Errorf("drain: %d connections were cut: %w", cut, ctx.Err())
-}
-
-// Panicked records a panic, without the panic's value, which may be a token.
-func (s *Server) Panicked(p any) {
-	s.counters.Panics.Add(1)
-	s.log.Error("a connection failed by a fault of ours; it was closed, the others go on; please report this line",
-		"kind", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 }

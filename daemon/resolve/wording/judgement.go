@@ -34,7 +34,7 @@ func (j *Judgement) Detail(s keyset.Step) string {
 	return "not reached: an earlier check failed"
 }
 
-// passed returns what it means that a check of the token has passed.
+// passed returns the sentence about a check of the token that has passed.
 func passed(step string) string {
 	return map[string]string{
 		"gate":      "three canonical base64url segments within the size limit",
@@ -51,9 +51,9 @@ func passed(step string) string {
 	}[step]
 }
 
-// failed returns what is wrong with a token that has this outcome, at the check
-// that failed, and where to look. A test compares the list with the protocol's
-// reasons.
+// failed returns the sentence about the check that failed of a token with this
+// outcome: what is wrong, and where to look. A test compares the list with the
+// protocol's reasons.
 func failed(outcome protocol.Outcome, step string) string {
 	if outcome.Status() != protocol.NO {
 		return "it is not known whether a key of the issuer has signed this text"

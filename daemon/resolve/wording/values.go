@@ -50,8 +50,8 @@ func (j *Judgement) types() string {
 	}
 }
 
-// audience returns for whom the token is, and for whom it must be. If another
-// claim than "aud" says so, the texts name that claim.
+// audience returns the token's audiences and the project's. If the project reads
+// them from another claim than "aud", the texts name that claim.
 func (j *Judgement) audience() (is, wants string) {
 	said, claim := &j.Token.Said, j.Policy.AudienceClaim
 	is, wants = excerpt.List(said.Audiences), audiences(j.Policy.Admitted)

@@ -62,7 +62,7 @@ func printObject(s *cli.Settings, object []byte) error {
 	return s.PrintTree(object)
 }
 
-// explained is what this program reads of a daemon's explanation.
+// explained is the part of a daemon's explanation that this program reads.
 type explained struct {
 	Outcome, Reason string
 	Checks          []struct{ Check, Result string }

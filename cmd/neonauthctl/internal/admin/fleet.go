@@ -114,8 +114,8 @@ func printFleet(s *cli.Settings, v *fleetView) {
 	s.PrintRows(rows)
 }
 
-// confirmed says up to which entry of the log a host has confirmed. A host whose words
-// do not open tells none.
+// confirmed says up to which entry of the log a host has confirmed; "" without a cursor,
+// as for a host whose records do not open under this host's keys.
 func confirmed(cursor string) string {
 	if cursor == "" {
 		return ""

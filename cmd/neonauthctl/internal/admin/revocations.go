@@ -53,8 +53,8 @@ type page struct {
 	More        string                `json:"more"`
 }
 
-// maxPages bounds how many replies make a list: there cannot be so many
-// revocations.
+// maxPages bounds the number of replies for one list. No list of revocations has so
+// many.
 const maxPages = 1000
 
 func listRevocations(s *cli.Settings, cmd *cobra.Command) error {

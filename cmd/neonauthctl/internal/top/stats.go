@@ -124,7 +124,7 @@ func (p *projectStats) open() bool {
 // of the table.
 func (i *interval) trouble(p *projectStats) []string {
 	is := func(counter func(*upstreamStats) uint64) bool { return i.upstream(p, counter).perSecond > 0 }
-	words := which([]wrongness{
+	words := wordsOf([]condition{
 		{"circuit", p.open()},
 		{"retry", p.Upstream.RetryAfter > 0},
 		{"budget", p.Upstream.Budget <= 0},
@@ -146,7 +146,7 @@ func (i *interval) trouble(p *projectStats) []string {
 // wrong returns everything that an operator should look at.
 func (i *interval) wrong() []string {
 	is := func(counter func(*stats) uint64) bool { return i.rate(counter).perSecond > 0 }
-	all := which([]wrongness{
+	all := wordsOf([]condition{
 		{"unknown", is(func(s *stats) uint64 { return s.Outcomes.Unknown })},
 		{"stale", is(func(s *stats) uint64 { return s.Sources.Stale })},
 		{"refused", is(func(s *stats) uint64 { return s.Connections.Refused })},
@@ -165,17 +165,18 @@ func (i *interval) wrong() []string {
 	return all
 }
 
-// wrongness is a condition that may be wrong, with its word.
-type wrongness struct {
+// condition is something that an operator should look at if it holds, with the word for it.
+type condition struct {
 	word  string
 	holds bool
 }
 
-func which(all []wrongness) []string {
+// wordsOf returns the words of the conditions that hold.
+func wordsOf(all []condition) []string {
 	var words []string
-	for _, w := range all {
-		if w.holds {
-			words = append(words, w.word)
+	for _, c := range all {
+		if c.holds {
+			words = append(words, c.word)
 		}
 	}
 	return words

@@ -1,4 +1,4 @@
-// Package top shows what a daemon does, as it happens.
+// Package top has the command top, which shows the work of a daemon while it happens.
 package top
 
 import (

@@ -49,8 +49,8 @@ type Options struct {
 	// neonauth-http here.
 	Self, Control, HTTP string
 
-	// Screen writes to Out what runs and what to do with it. It is called once, when the
-	// daemon answers.
+	// Screen writes to Out a description of the demo and commands to paste. It is called
+	// once, when the daemon answers.
 	Screen func(w io.Writer, s *Running) error
 	Out    io.Writer
 
@@ -63,7 +63,7 @@ type Options struct {
 // is new, so that no other daemon has used it.
 type Serve func(ctx context.Context, load func() (config.Config, error), fresh bool, ready func()) error
 
-// Running is what runs, for a Screen.
+// Running describes the demo that runs, for a Screen.
 type Running struct {
 	Dir                 string
 	URL                 string // of the upstream

@@ -19,14 +19,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-const (
-	// selfCheckTimeout is how long a lookup of the daemon's own may take, unless
-	// its context ends sooner.
-	selfCheckTimeout = 3 * time.Second
-	// statusInterval is how often the status for the service manager is checked,
-	// and sent if it has changed.
-	statusInterval = 5 * time.Second
-)
+// selfCheckTimeout is how long a lookup of the daemon's own may take, unless its
+// context ends sooner.
+const selfCheckTimeout = 3 * time.Second
 
 // unsigned returns a token that passes the gate and that nobody has signed. It
 // names an algorithm that no project can have, so it is judged without the
@@ -51,10 +46,10 @@ type selfCheck struct {
 
 // ask sends one lookup and judges its reply. If it returns nil, connections are
 // accepted, and the lookup has passed connection and cache and, unless its answer
-// is remembered, verification. ERR forbidden and ERR busy also count as answers,
-// although they come before the cache: if the [[caller]] rules leave out the
-// daemon's own user, or a limit is reached, no more can be shown. The upstream is
-// not asked.
+// is remembered, verification. ERR forbidden and ERR busy count as answers too,
+// although they come before the cache: the check can show no more if the [[caller]]
+// rules leave out the daemon's own user, or a limit is reached. The upstream is not
+// asked.
 func (s *selfCheck) ask(ctx context.Context) (err error) {
 	defer func() { s.daemon.selfLookups.count(err) }()
 	nc, err := s.dial(ctx)

@@ -19,6 +19,103 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
+// statusInterval is how often the observer checks the status for the service manager, and
+// sends it if it has changed.
+const statusInterval = 5 * time.Second
+
+// startMonitoring starts the watchdog, the metrics, and the checks whose results an operator
+// is told. The watchdog and the checks end with ctx, because a draining daemon takes no
+// questions. Metrics are served until life ends; the error of serving them is sent to
+// failed. status is the status that the service manager is told at the start.
+func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed chan<- error, status string) *health {
+	h := &health{daemon: d, exposed: sockets.OnNetwork(l.Metrics)}
+	if l.Ordinary != nil {
+		h.self = &selfCheck{daemon: d, addr: l.Ordinary.Addr()}
+		// Only a successful lookup through the daemon's own socket feeds the watchdog.
+		dog := program.Watchdog{Check: h.self.askInTime, Notify: d.opts.Notify, Log: d.opts.Logger}
+		d.group.Go(func() { dog.Run(ctx) })
+	}
+	if l.Metrics != nil {
+		d.group.Go(func() { failed <- h.serve(life, l.Metrics) })
+	}
+	o := &observer{daemon: d, told: status}
+	o.unset.look(d.clockUnset(), d.opts.Now(), d.opts.Logger) // at once: most often the clock is unset when the host starts
+	d.group.Go(func() { o.run(ctx) })
+	blindAfter := func() time.Duration { return time.Duration(d.state.Load().config.Fleet.BlindAfter) }
+	d.group.Go(func() { new(blindness).run(ctx, d.fleet.Hearing, blindAfter, d.opts.Logger) })
+	return h
+}
+
+// observer tells the operator when the state of the projects changes, and remembers
+// the last state that it told. It is not safe for concurrent use.
+type observer struct {
+	daemon   *Daemon
+	told     string    // to the service manager
+	checked  time.Time // when the last check was; zero: there was none
+	projects map[string]projectHealth
+	unset    unsetClock
+}
+
+// projectHealth is what the observer has last told about one project.
+type projectHealth struct {
+	project *resolve.Project // a reload that changes the project replaces it
+	usable  bool
+	circuit upstream.CircuitState
+}
+
+// run checks regularly until ctx ends.
+func (o *observer) run(ctx context.Context) {
+	ticker := time.NewTicker(statusInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			o.check()
+			o.daemon.lines.Tell(now)
+			o.daemon.counters.Latency.Mark(now)
+		}
+	}
+}
+
+// check tells what has changed since the last check: it tells the service manager the
+// status, and logs what an operator may have to mend.
+func (o *observer) check() {
+	d := o.daemon
+	if status := d.status(); status != o.told {
+		o.told = status
+		d.opts.Notify("STATUS=" + status)
+	}
+	now := d.opts.Now()
+	if jump := clock.Jump(o.checked, now); !o.checked.IsZero() && jump.Abs() > clock.Tolerance {
+		d.opts.Logger.Info("the wall clock went on by more, or less, than the time that passed: this host slept, or its clock was set; what is kept is taken to be older by that", "jump", jump.Round(time.Second).String())
+	}
+	o.checked = now
+	o.unset.look(d.clockUnset(), now, d.opts.Logger)
+	before := o.projects
+	o.projects = map[string]projectHealth{}
+	for _, p := range d.projects().List {
+		state := p.State(now)
+		is := projectHealth{p, p.KeysUsable(now), circuitOf(&state)}
+		o.projects[p.Name()] = is
+		was := before[p.Name()]
+		if was.project != p { // nothing is known of a new project
+			was = projectHealth{circuit: upstream.Closed}
+		}
+		log := d.opts.Logger.With("project", p.Name())
+		if was.usable && !is.usable {
+			log.Error("keys too old to verify with: lookups are answered unavailable; mend the way to the upstream", "most", keyring.Lifetime)
+		}
+		switch {
+		case was.circuit == upstream.Closed && is.circuit != upstream.Closed:
+			log.Warn("upstream fails: profiles come from memory, stale or not at all, until it answers; nothing to do here if its status page says so", "cause", whyNoProfiles(&state))
+		case was.circuit != upstream.Closed && is.circuit == upstream.Closed:
+			log.Info("upstream answers again")
+		}
+	}
+}
+
 // status returns one line about what the daemon can do now, for the service manager and
 // for people. It holds nothing that changes each second.
 func (d *Daemon) status() string {
@@ -88,99 +185,6 @@ func (d *Daemon) status() string {
 // clockUnset reports whether this host's clock shows a time before ClockFloor, so that no
 // lookup is judged.
 func (d *Daemon) clockUnset() bool { return d.opts.Now().Before(d.opts.ClockFloor) }
-
-// observer tells the operator when the state of the projects changes, and remembers
-// what it last told. It is not safe for concurrent use.
-type observer struct {
-	daemon   *Daemon
-	told     string    // to the service manager
-	checked  time.Time // when the last check was; zero: there was none
-	projects map[string]projectHealth
-	unset    unsetClock
-}
-
-// projectHealth is what the observer has last told about one project.
-type projectHealth struct {
-	project *resolve.Project // a reload that changes the project replaces it
-	usable  bool
-	circuit upstream.CircuitState
-}
-
-// run checks regularly until ctx ends.
-func (o *observer) run(ctx context.Context) {
-	ticker := time.NewTicker(statusInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-ticker.C:
-			o.check()
-			o.daemon.lines.Tell(now)
-			o.daemon.counters.Latency.Mark(now)
-		}
-	}
-}
-
-// check tells what has changed since the last check: it tells the service manager the
-// status, and logs what an operator may have to mend.
-func (o *observer) check() {
-	d := o.daemon
-	if status := d.status(); status != o.told {
-		o.told = status
-		d.opts.Notify("STATUS=" + status)
-	}
-	now := d.opts.Now()
-	if jump := clock.Jump(o.checked, now); !o.checked.IsZero() && jump.Abs() > clock.Tolerance {
-		d.opts.Logger.Info("the wall clock went on by more, or less, than the time that passed: this host slept, or its clock was set; what is kept is taken to be older by that", "jump", jump.Round(time.Second).String())
-	}
-	o.checked = now
-	o.unset.look(d.clockUnset(), now, d.opts.Logger)
-	before := o.projects
-	o.projects = map[string]projectHealth{}
-	for _, p := range d.projects().List {
-		state := p.State(now)
-		is := projectHealth{p, p.KeysUsable(now), circuitOf(&state)}
-		o.projects[p.Name()] = is
-		was := before[p.Name()]
-		if was.project != p { // nothing is known of a new project
-			was = projectHealth{circuit: upstream.Closed}
-		}
-		log := d.opts.Logger.With("project", p.Name())
-		if was.usable && !is.usable {
-			log.Error("keys too old to verify with: lookups are answered unavailable; mend the way to the upstream", "most", keyring.Lifetime)
-		}
-		switch {
-		case was.circuit == upstream.Closed && is.circuit != upstream.Closed:
-			log.Warn("upstream fails: profiles come from memory, stale or not at all, until it answers; nothing to do here if its status page says so", "cause", whyNoProfiles(&state))
-		case was.circuit != upstream.Closed && is.circuit == upstream.Closed:
-			log.Info("upstream answers again")
-		}
-	}
-}
-
-// startMonitoring starts what serves the operator besides the lookups. The watchdog and
-// the status end with ctx, because a draining daemon takes no questions. Metrics are
-// served until life ends; the error of serving them is sent to failed. status is what the
-// service manager is told at the start.
-func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed chan<- error, status string) *health {
-	h := &health{daemon: d, exposed: sockets.OnNetwork(l.Metrics)}
-	if l.Ordinary != nil {
-		h.self = &selfCheck{daemon: d, addr: l.Ordinary.Addr()}
-		// A successful lookup through the daemon's own socket feeds the watchdog, and nothing else.
-		dog := program.Watchdog{Check: h.self.askInTime, Notify: d.opts.Notify, Log: d.opts.Logger}
-		d.group.Go(func() { dog.Run(ctx) })
-	}
-	if l.Metrics != nil {
-		d.group.Go(func() { failed <- h.serve(life, l.Metrics) })
-	}
-	o := &observer{daemon: d, told: status}
-	o.unset.look(d.clockUnset(), d.opts.Now(), d.opts.Logger) // at once: a start without a clock is where this happens
-	d.group.Go(func() { o.run(ctx) })
-	blindAfter := func() time.Duration { return time.Duration(d.state.Load().config.Fleet.BlindAfter) }
-	d.group.Go(func() { new(blindness).run(ctx, d.fleet.Hearing, blindAfter, d.opts.Logger) })
-	return h
-}
 
 // logStart logs the beginning of a run.
 func (d *Daemon) logStart(l *Listeners) {

@@ -77,9 +77,9 @@ func Listen(cfg *config.Config) (*Listeners, error) {
 	return l, nil
 }
 
-// adopt takes inherited listeners. Only a Unix socket tells who connects to it. Who can connect to the admin socket may
-// revoke and purge; that everybody may do so is more likely a mistake than a choice, because it is so if the socket unit has
-// no SocketMode=. Everybody may ask on the ordinary socket, where [[caller]] rules can say otherwise.
+// adopt takes inherited listeners. They must be Unix sockets, because no other socket tells who connects to it. An admin
+// socket that every user can open is an error: every user could revoke and purge, and the cause is more likely a missing
+// SocketMode= in the socket unit than a choice. The ordinary socket may be open to all; [[caller]] rules can limit it.
 func (l *Listeners) adopt(inherited map[string]net.Listener) error {
 	l.Ordinary, l.Admin, l.Metrics = inherited[socketName], inherited[adminName], inherited[metricsName]
 	for name, ln := range map[string]net.Listener{socketName: l.Ordinary, adminName: l.Admin} {
