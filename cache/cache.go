@@ -228,7 +228,7 @@ func (c *Cache[V]) Purge() {
 }
 
 // Sweep removes the entries whose lifetime has ended and returns their number. Set sweeps a little each time, so
-// memory stays bounded without it; calling Sweep now and then also frees what an idle cache still holds.
+// memory stays bounded without it; calling Sweep now and then also frees the expired entries of an idle cache.
 func (c *Cache[V]) Sweep() int {
 	now := c.elapsed()
 	c.mu.Lock()

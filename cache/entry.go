@@ -12,7 +12,7 @@ type entry[V any] struct {
 	value   V
 	group   uint64
 	cost    int64         // bytes, Overhead included
-	expires time.Duration // since Cache.epoch; at this very instant it is over. Written with Cache.mu and the shard's lock held, read with either
+	expires time.Duration // since Cache.epoch; at exactly this instant it is over. Written with Cache.mu and the shard's lock held, read with either
 
 	next, prev           *entry[V] // in window or kept
 	groupNext, groupPrev *entry[V] // ring of its group: groupNext of the newest is the second newest
@@ -41,7 +41,7 @@ func (e *entry[V]) popular(now time.Duration) bool {
 // that an entry is gone.
 const (
 	inWindow uint32 = iota // in the index and in the window
-	isKept                 // in the index; the policy was offered it and has not let go of it
+	isKept                 // in the index; it was offered to the policy, which has not dropped it
 	isGone                 // not in the index; the policy may still hold it for a moment
 )
 

@@ -144,7 +144,7 @@ func (c *Cache[V]) sweep(now time.Duration, n int, freed []uint64) []uint64 {
 	return freed
 }
 
-// left is called by a policy when it has let go of e, from its own goroutine or from one inside release.
+// left is called by a policy when it has dropped e, from its own goroutine or from one inside release.
 func (c *Cache[V]) left(p *policy[V], e *entry[V]) {
 	if e.state.Load() == isGone {
 		return

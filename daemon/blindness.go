@@ -33,7 +33,7 @@ const (
 	acceptsNothing                    // when_blind = "refuse"
 )
 
-// look logs what has changed. after is blind_after.
+// look logs a change of the consequence. after is blind_after.
 func (b *blindness) look(h membership.Hearing, after time.Duration, log *slog.Logger) {
 	was, is := b.told, noConsequence
 	switch {
@@ -61,8 +61,7 @@ func (b *blindness) look(h membership.Hearing, after time.Duration, log *slog.Lo
 	}
 }
 
-// run looks regularly until ctx ends. hearing and blindAfter return what is in force at
-// the moment.
+// run looks regularly until ctx ends. hearing and blindAfter return the present values.
 func (b *blindness) run(ctx context.Context, hearing func() membership.Hearing, blindAfter func() time.Duration, log *slog.Logger) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()

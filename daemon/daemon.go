@@ -238,7 +238,7 @@ func (d *Daemon) openResolver(cfg config.Config) (err error) {
 // ready. Reloads are possible from then on.
 func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 
-// Run serves l until ctx ends. Then it answers what is in flight, closes l and returns.
+// Run serves l until ctx ends. Then it answers the requests in flight, closes l and returns.
 // Every goroutine that it started has ended by then.
 func (d *Daemon) Run(ctx context.Context, l *Listeners) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))

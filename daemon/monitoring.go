@@ -79,8 +79,8 @@ func (o *observer) run(ctx context.Context) {
 	}
 }
 
-// check tells what has changed since the last check: it tells the service manager the
-// status, and logs what an operator may have to mend.
+// check tells the changes since the last check: it tells the service manager the status,
+// and logs faults that an operator may have to mend.
 func (o *observer) check() {
 	d := o.daemon
 	if status := d.status(); status != o.told {

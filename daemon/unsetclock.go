@@ -13,7 +13,7 @@ const clockUnsetStatus = "this host's clock was never set, and nothing is accept
 // nothing. It is not safe for concurrent use.
 type unsetClock struct{ told bool }
 
-// look logs what has changed. is says whether the clock, which shows now, is unset.
+// look logs a change. is says whether the clock, which shows now, is unset.
 func (u *unsetClock) look(is bool, now time.Time, log *slog.Logger) {
 	if is == u.told {
 		return

@@ -132,7 +132,7 @@ func (ca *CA) add(block *pem.Block, path string, now time.Time) error {
 }
 
 // readPublic reads a file that everybody may read, but that only root and this process's
-// user may write: whoever can put another authority into the file can pass for the
+// user may write: a user who can put another authority into the file can impersonate the
 // upstream.
 func readPublic(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold up the start

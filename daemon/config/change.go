@@ -2,8 +2,8 @@ package config
 
 import "reflect"
 
-// Change is what a reload changes of a project, by what the daemon may go on to use of all
-// that it knows. Later values leave less. The zero value is no change.
+// Change says how much of its knowledge about a project the daemon has to give up after a
+// reload. Later values give up more. The zero value is no change.
 type Change uint8
 
 // The changes.
@@ -13,19 +13,19 @@ const (
 	// ChangeRhythm changes how often, how fast or for how long the daemon does something. No
 	// verdict depends on that, so nothing is forgotten.
 	ChangeRhythm
-	// ChangeRule changes which credentials are accepted, and neither who is asked nor who is
-	// meant. Verdicts are reached anew. What the upstream said of a user stays true, because
-	// each lookup verifies its token first, by the new rules. A wider Allow is such a
-	// change; for a narrower one see Admits. The names of files are rules too: what is in the
-	// files decides, and whoever reads them compares that.
+	// ChangeRule changes which credentials are accepted, but not who is asked or who is
+	// meant. Cached verdicts are not used any more. The upstream's answers about users stay
+	// true, because each lookup first verifies its token by the new rules. A wider Allow is
+	// such a change; for a narrower one see Admits. The names of files are rules too: only
+	// the contents of the files decide, and the code that reads the files compares these.
 	ChangeRule
-	// ChangeOrigin changes who is asked, as whom, or which user is meant. What the upstream
-	// said before may be about somebody else.
+	// ChangeOrigin changes who is asked, as whom, or which user is meant. Earlier answers of
+	// the upstream may be about somebody else.
 	ChangeOrigin
 )
 
-// changes says for each key of [[project]] what a change of the key is. A test fails for a
-// key that is not here.
+// changes has the kind of change for each key of [[project]]. A test fails for a key that is
+// not here.
 var changes = map[string]Change{
 	"profile_fresh":       ChangeRhythm,
 	"profile_stale":       ChangeRhythm,
@@ -66,7 +66,7 @@ var changes = map[string]Change{
 }
 
 // ChangeFrom returns the greatest change from the table before to p. Both come from
-// WithDerived. What is in files is not compared.
+// WithDerived. The contents of files are not compared.
 func (p *Project) ChangeFrom(before *Project) Change {
 	return changeOf("", reflect.ValueOf(p).Elem(), reflect.ValueOf(before).Elem())
 }

@@ -34,8 +34,9 @@ const (
 // MaxFile bounds the configuration file, in bytes.
 const MaxFile = 1 << 20
 
-// Config is what an operator may say. Default is the base; a file
-// overrides it key by key. A Config is read-only once handed to New.
+// Config is the configuration, as an operator can write it. Default has
+// the defaults, which a file overrides key by key. After it was given to
+// daemon.New, a Config must not be changed.
 type Config struct {
 	// Socket and AdminSocket are the paths of the ordinary and the admin socket, of at most
 	// sockets.MaxPath bytes. Inherited sockets are used instead.

@@ -28,9 +28,9 @@ const (
 	APIKeysTeam = "team"
 )
 
-// Preset is what is known of one kind of upstream: what it has and takes, which
-// keys its table may hold, and how the rest follows from them. Other code asks for
-// these fields, and never for the name of a preset. The zero value of each field but
+// Preset describes one kind of upstream: its features, the keys that its table may
+// hold, and the settings that follow from them. Other code asks for these fields, and
+// never for the name of a preset. The zero value of each field but
 // Upstream, check, derive and policy is safe for every upstream: less is taken, and a
 // logout ends more tokens.
 type Preset struct {

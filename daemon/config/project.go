@@ -102,7 +102,7 @@ type Project struct {
 	JWKSCooldown Duration `toml:"jwks_cooldown"`
 }
 
-// DefaultProject is what a [[project]] table starts from.
+// DefaultProject returns the defaults of a [[project]] table.
 func DefaultProject() Project {
 	return Project{
 		AudienceClaim:   AudienceClaimAud,

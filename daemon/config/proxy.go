@@ -7,8 +7,8 @@ import (
 	"github.com/neonauthd/neonauthd/internal/secretfile"
 )
 
-// Proxy is what a table says of an outgoing proxy: its URL, or the file that holds the
-// URL because a password is in it. The zero value leaves it to the environment.
+// Proxy is the outgoing proxy of a table: its URL, or the file that holds the URL because
+// a password is in it. With the zero value the environment decides.
 type Proxy struct {
 	transport.Proxy
 	// File holds the URL; "" where the table has it.
@@ -33,8 +33,8 @@ func (p *Proxy) UnmarshalText(text []byte) error {
 // IsZero reports whether the table says nothing.
 func (p *Proxy) IsZero() bool { return p.File == "" && p.Proxy.IsZero() }
 
-// Read returns the proxy itself, out of its file if it has one; dir is where a path
-// begins that is not absolute. The error holds nothing of what is in the file.
+// Read returns the proxy itself, from its file if it has one. A relative path starts in
+// dir. The error holds no part of the file's contents.
 func (p *Proxy) Read(dir string) (transport.Proxy, error) {
 	if p.File == "" {
 		return p.Proxy, nil

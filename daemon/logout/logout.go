@@ -46,11 +46,11 @@ type Config struct {
 	Judge func(context.Context, *resolve.Lookup) resolve.Ending
 	// Projects returns all projects.
 	Projects func() []*resolve.Project
-	// Revocations get what has ended.
+	// Revocations is the list to which the ends of sessions are added.
 	Revocations *revoke.List
-	// Ended tells clients that keep answers what has ended.
+	// Ended tells clients that keep answers which grounds of the answers have ended.
 	Ended func(...resolve.Ground)
-	// Settled waits until these clients have forgotten it.
+	// Settled waits until these clients have forgotten the answers.
 	Settled func(context.Context) error
 	// Announce tells the fleet, if there is one, and may take seconds. Tell does the
 	// same within a second, without waiting.
@@ -171,9 +171,9 @@ func (r *Receiver) elsewhere(ctx context.Context, l *resolve.Lookup, accepted *r
 	return changed, refused
 }
 
-// marks returns what has to be revoked for an accepted token. If tokens of the session
-// may name no session, all tokens of the user that name none are revoked too. Tokens of
-// the user's other sessions are among them; they can be fetched anew, and must be.
+// marks returns the marks to revoke for an accepted token. If tokens of the session may
+// name no session, all tokens of the user that name none are revoked too. Tokens of the
+// user's other sessions are among them: these sessions have to fetch new tokens.
 func marks(p *resolve.Project, e *resolve.Ending) (all []revoke.Mark, ended string) {
 	name := p.Name()
 	if e.Session == "" {

@@ -10,7 +10,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
 )
 
-// APIKeySpec is what an API key of Stack Auth is made of.
+// APIKeySpec has the contents of an API key of Stack Auth.
 type APIKeySpec struct {
 	// User is the id of the user who owns the key. If Team is set, the team
 	// with that id owns it.

@@ -21,7 +21,7 @@ const (
 )
 
 // Page is a page of metrics. Labels must come from closed lists and the
-// configuration: with values from callers their number would have no bound. The
+// configuration: with values from callers the number of labels would have no bound. The
 // zero value is an empty page. A Page is not safe for concurrent use.
 type Page struct{ bytes.Buffer }
 

@@ -70,7 +70,7 @@ type walk struct {
 	sticky bool     // makes the last folder safe
 	way    bool     // the last folder need not be safe
 	file   bool     // the path leads to a file; its folder is the last
-	mount  string   // what is mounted here is taken as it is; empty: nothing is
+	mount  string   // the mount at this place is not judged; empty: there is none
 	mounts mounts   // all mounts
 	at     string   // the part that was followed and is safe
 	rest   []string // the names that are left
@@ -85,7 +85,7 @@ func (w *walk) step() error {
 		return w.look(w.at, w.last()) // so far it may have been a parent only
 	}
 	next := filepath.Join(w.at, name)
-	if w.file && len(w.rest) == 1 && strings.HasPrefix(next, "/proc/") { // what a process has open, which need not have a path
+	if w.file && len(w.rest) == 1 && strings.HasPrefix(next, "/proc/") { // an open file of a process, which need not have a path
 		w.at, w.rest = next, nil
 		return nil
 	}

@@ -21,9 +21,9 @@ const streamTimeout = time.Minute
 // such a user could change a folder or a link on the way to it. A sticky folder, as /tmp, is
 // safe. The error says what to do.
 //
-// A file that is mounted read-only by itself or with a folder above it, as into a container, is
-// not refused if the way to that folder is safe: whoever has mounted it has chosen it, and
-// nobody here can change it. Its owner is a user of the host, who may be unknown here.
+// A file that is mounted read-only, by itself or with a folder above it, as into a container, is
+// accepted if the way to that folder is safe: the user who has mounted it has chosen it, and no
+// user here can change it. Its owner is a user of the host, who may be unknown here.
 func CheckConfig(path string, f *os.File, uid int) error {
 	text, err := os.ReadFile("/proc/self/mountinfo") // only Linux has it
 	if err != nil {
@@ -80,8 +80,8 @@ func ReadConfig(path string, most int64) ([]byte, error) {
 	return ReadConfigFor(path, most, func([]byte) int { return os.Geteuid() })
 }
 
-// ReadConfigFor is ReadConfig for another user, whom userOf finds by the text. The text has not
-// been judged then.
+// ReadConfigFor is ReadConfig for another user, whom userOf finds by the text. When userOf is
+// called, the file has not been checked yet.
 func ReadConfigFor(path string, most int64, userOf func(text []byte) (uid int)) ([]byte, error) {
 	return readConfig(path, most, userOf, streamTimeout)
 }
@@ -116,7 +116,7 @@ func readConfig(path string, most int64, userOf func(text []byte) (uid int), wit
 	return text, nil
 }
 
-// isOpenStream reports whether path leads to what a process has open, as /dev/stdin and /dev/fd/3
+// isOpenStream reports whether path leads to an open file of a process, as /dev/stdin and /dev/fd/3
 // do.
 func isOpenStream(path string) bool {
 	at, err := follow(path, walk{uid: os.Geteuid(), sticky: true, file: true})

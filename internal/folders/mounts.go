@@ -50,10 +50,11 @@ func (all mounts) of(path string) string {
 	return all.chosen(dir, at)
 }
 
-// chosen is the part of method of that needs no files. at is the path of the file without links, and dir is the folder in which
-// it was named. The options of a unit, as ProtectSystem=, make folders read-only for the unit
-// alone, while users go on writing to them. Such folders do not count: the root, a folder that is
-// mounted on itself, and what is deeper in a file system that is mounted as a whole.
+// chosen is the part of the method of that needs no files. at is the path of the file without links,
+// and dir is the folder in which it was named. The options of a unit, such as ProtectSystem=, make
+// folders read-only for the unit alone, while users go on writing to them. Such folders do not count:
+// the root, a folder that is mounted on itself, and a deeper file of a file system that is mounted as
+// a whole.
 func (all mounts) chosen(dir, at string) string {
 	point := all.nearest(at)
 	m := all.byID[all.at[point]]
@@ -76,8 +77,7 @@ func (all mounts) onItself(m mount) bool {
 	return err == nil && filepath.Join(below.root, name) == m.root
 }
 
-// within reports whether path belongs to what is mounted at point. What is mounted below that
-// does not.
+// within reports whether path belongs to the mount at point, and not to another mount below it.
 func (all mounts) within(point, path string) bool {
 	return point != "" && all.nearest(path) == point
 }

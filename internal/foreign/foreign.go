@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Cut returns the text. If the text has more than most bytes, Cut returns as many whole
-// characters of it as have at most most bytes, and "...".
+// Cut returns the text. If the text has more than most bytes, Cut returns as many of its
+// first whole characters as fit into most bytes, and "...".
 func Cut(text string, most int) string {
 	if len(text) <= most {
 		return text

@@ -1,5 +1,5 @@
-// Package httpserver makes HTTP servers with limits for untrusted clients. They never write
-// to the log what a client has sent. It also has the answers that every program gives to
+// Package httpserver makes HTTP servers with limits for untrusted clients. The servers never
+// log any part of a request. The package also has the answers that every program gives to
 // monitors.
 package httpserver
 
@@ -27,7 +27,7 @@ type Limits struct {
 }
 
 // New makes a server for h. The log lines of net/http itself are discarded, because they can
-// contain what a client has sent. "OPTIONS *", which net/http would answer 200, goes to h.
+// contain parts of a request. "OPTIONS *", which net/http would answer 200, goes to h.
 func New(h http.Handler, l Limits) *http.Server {
 	return &http.Server{
 		Handler:                      h,

@@ -1,4 +1,4 @@
-// Package nearest finds the word that a mistyped word was meant to be.
+// Package nearest finds the word that somebody meant when they mistyped a word.
 package nearest
 
 import (

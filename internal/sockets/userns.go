@@ -67,7 +67,7 @@ func (n UserNamespace) Whole() bool {
 	return len(n.mapped) == 1 && n.mapped[0] == idRange{0, 0, everyID}
 }
 
-// Tells reports whether a uid means one user and no other.
+// Tells reports whether a uid stands for exactly one user.
 func (n UserNamespace) Tells(uid uint32) bool {
 	if n.Whole() {
 		return true

@@ -41,8 +41,8 @@ type Fault struct {
 // Error returns a text without any part of the JSON.
 func (f *Fault) Error() string { return "not one strict JSON object: " + f.What }
 
-// What returns what is wrong with a text, in closed words, by the error of a function that has
-// read the text.
+// What returns the fault of a text, in words of a closed list, from the error of a function that
+// has read the text.
 func What(err error) string {
 	if fault, ok := errors.AsType[*Fault](err); ok {
 		return fault.What

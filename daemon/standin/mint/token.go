@@ -6,7 +6,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/standin/ordered"
 )
 
-// Token is what a JWT is made of.
+// Token has the contents of a JWT.
 type Token struct {
 	// Header is signed as it is.
 	Header ordered.Object

@@ -1,7 +1,7 @@
-// Package command has what the command lines of all programs of this project need.
-// A usual mistake is a token in a wrong place on the command line. The program's
-// errors go to a screen or a log. So nothing here repeats a part of the command
-// line.
+// Package command has the common parts of the command lines of this project's
+// programs. A usual mistake is a token in a wrong place on the command line, and
+// errors go to a screen or a log. So no error of this package repeats a part of
+// the command line.
 package command
 
 import (
