@@ -77,6 +77,7 @@ type Ring struct {
 	spare   atomic.Pointer[Snapshot]  // the saved set, usable or not; nil after a set was fetched
 	due     atomic.Pointer[time.Time] // of the next refresh; written with mu held
 	wake    chan struct{}
+	save    func(*Snapshot) error // Store.save of the configuration in force
 
 	mu       sync.Mutex
 	attempt  *attempt             // in progress, or to be made at once; nil otherwise
@@ -110,6 +111,7 @@ func New(config Config) *Ring {
 		attempt: &attempt{done: make(chan struct{})}, // Run begins with this attempt; lookups may wait for it
 	}
 	r.is.Store(&config)
+	r.save = func(s *Snapshot) error { return r.config().Store.save(s) }
 	r.backoff.InitialInterval = time.Second
 	r.backoff.RandomizationFactor = 0.2 // in both directions
 	r.backoff.MaxInterval = maxBackoff * 5 / 6
@@ -223,7 +225,7 @@ func (r *Ring) pause() time.Duration {
 	return pause
 }
 
-// perform makes one fetch and puts its result in force.
+// perform makes one fetch, puts its result in force, and saves it.
 func (r *Ring) perform(ctx context.Context, a *attempt) {
 	old := r.current.Load()
 	r.mu.Lock()
@@ -255,6 +257,9 @@ func (r *Ring) perform(ctx context.Context, a *attempt) {
 		r.config().Withdrawn(withdrawn)
 	}
 	r.finish(a)
+	if err == nil {
+		r.keep(next)
+	}
 }
 
 // accept makes the set that replaces old from an answer. withdrawn are the keys that
@@ -281,12 +286,16 @@ func (r *Ring) accept(old *Snapshot, answer *upstream.KeySetResponse, began time
 		}
 		next.set, next.body = set, answer.Body
 	}
-	// Save the set even if it has not changed: the age of a saved set counts from its
-	// last confirmation.
-	if err := r.config().Store.save(next); err != nil {
+	return next, withdrawn, nil
+}
+
+// keep saves a set that is in force already, so that nobody waits for a disk that hangs. It
+// saves even a set that has not changed: the age of a saved set counts from its last
+// confirmation.
+func (r *Ring) keep(s *Snapshot) {
+	if err := r.save(s); err != nil {
 		r.config().Log.Warn("key set not saved: a restart during an outage would verify nothing; mend the state directory", "error", err)
 	}
-	return next, withdrawn, nil
 }
 
 // interval returns how long a set is fresh, by its Cache-Control if it has one.

@@ -1,10 +1,12 @@
 package keyring
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -284,5 +286,41 @@ func TestBeforeTheFirstSetAllWaitForTheOneFetch(t *testing.T) {
 			}
 		}
 		b.wantFetched("for all", 1)
+	})
+}
+
+// TestADiskThatHangsDelaysNoKeys: tokens of a new key are verified, and clients are told to
+// forget those of a withdrawn one, before the set is saved.
+func TestADiskThatHangsDelaysNoKeys(t *testing.T) {
+	var withdrawn []string
+	told := func(c *Config) {
+		c.Withdrawn = func(keys []*keyset.Key) {
+			for _, k := range keys {
+				withdrawn = append(withdrawn, k.ID())
+			}
+		}
+	}
+	benchWith(t, told, func(b *rig) {
+		disk, saved := make(chan struct{}), 0
+		b.save = func(*Snapshot) error {
+			<-disk
+			saved++
+			return nil
+		}
+		before := b.signer()
+		b.upstream.Rotate(standin.Stack, false)
+		b.wantLook("a new key", b.signer(), Changed)
+		synctest.Wait()
+		if !slices.Contains(withdrawn, before) || saved != 0 {
+			t.Errorf("told of %v, saved %d times", withdrawn, saved)
+		}
+		if _, usable := b.Current(b.clock.Now()); !usable {
+			t.Error("there is no set")
+		}
+		close(disk)
+		synctest.Wait()
+		if saved != 1 {
+			t.Errorf("saved %d times", saved)
+		}
 	})
 }
