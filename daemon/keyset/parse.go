@@ -111,15 +111,20 @@ func setEntries(body []byte) (entries []strictjson.Value, err error) {
 // refuseTwins makes sure that "kid" and algorithm together name one key. If
 // keys with one "kid" and one algorithm differ, it takes the algorithm from all
 // of them; if they are the same key, from all but the first. A key that has no
-// algorithm left is removed.
+// algorithm left is removed. Of keys without "kid" only the copies of one key are removed,
+// because no token names one of them.
 func refuseTwins(candidates []*Key, why []string) {
 	claimed := map[use][]int{}
 	for i, k := range candidates {
-		if k == nil || k.id == "" {
+		if k == nil {
 			continue
 		}
+		name := k.id
+		if name == "" {
+			name = "\x00" + k.thumbprint // no "kid" has this form
+		}
 		for _, alg := range k.algorithms {
-			claimed[use{k.id, alg}] = append(claimed[use{k.id, alg}], i)
+			claimed[use{name, alg}] = append(claimed[use{name, alg}], i)
 		}
 	}
 	for u, claimants := range claimed {
