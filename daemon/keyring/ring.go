@@ -25,10 +25,9 @@ const Lifetime = 24 * time.Hour
 
 // The intervals of key sets that the operator cannot set.
 const (
-	minRefresh = time.Minute      // least fresh time that Cache-Control can ask for
-	maxBackoff = time.Minute      // longest pause between failing fetches,
-	maxRetry   = 10 * time.Minute // unless Retry-After asks for more, up to this
-	jitter     = 0.1              // share of the fresh time by which refreshes are spread, so that hosts do not refresh together
+	minRefresh = time.Minute // least fresh time that Cache-Control can ask for
+	maxBackoff = time.Minute // longest pause between failing fetches, unless Retry-After asks for more
+	jitter     = 0.1         // share of the fresh time by which refreshes are spread, so that hosts do not refresh together
 	margin     = 0.05
 	// lookInterval is how often Run checks whether a fetch is due, apart from its timer.
 	// Timers stand still while the host sleeps, and do not follow a step of the wall
@@ -341,10 +340,7 @@ func (r *Ring) failed(ctx context.Context, asked map[string]time.Time, err error
 	r.problem, r.failure = err, failureOf(err, r.config().Now())
 	r.counts.Fetches++
 	r.counts.Failures++
-	pause := r.backoff.NextBackOff()
-	if after := retryAfter(err); after > pause {
-		pause = min(after, maxRetry)
-	}
+	pause := max(r.backoff.NextBackOff(), retryAfter(err))
 	r.plan(r.config().Now().Add(pause))
 	for kid, first := range asked { // these are not answered yet
 		r.want(kid, first)
@@ -378,11 +374,11 @@ func (r *Ring) nudge() {
 	}
 }
 
-// retryAfter returns the pause that an upstream asked for, or 0.
+// retryAfter returns the pause that an upstream asked for, at most upstream.MaxRetryAfter, or 0.
 func retryAfter(err error) time.Duration {
 	var e *upstream.Error
 	if errors.As(err, &e) {
-		return e.RetryAfter
+		return min(e.RetryAfter, upstream.MaxRetryAfter)
 	}
 	return 0
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 )
 
 func TestKeysAreRefreshedInTheRhythmThatTheUpstreamAsksForWithinBounds(t *testing.T) {
@@ -147,8 +148,8 @@ func TestFailingFetchesBackOffUpToAMinute(t *testing.T) {
 func TestRetryAfterIsHeededUpToABoundUnknownKeysOrNot(t *testing.T) {
 	for _, c := range []struct{ asked, least, most time.Duration }{
 		{0, 0, 2 * time.Second},
-		{5 * time.Minute, 5 * time.Minute, 5*time.Minute + time.Second},
-		{24 * time.Hour, maxRetry, maxRetry + time.Second},
+		{4 * time.Minute, 4 * time.Minute, 4*time.Minute + time.Second},
+		{24 * time.Hour, upstream.MaxRetryAfter, upstream.MaxRetryAfter + time.Second},
 	} {
 		t.Run(c.asked.String(), func(t *testing.T) {
 			bench(t, func(b *rig) {
