@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
-	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 )
 
@@ -47,7 +46,7 @@ func TestAfterASleepOrAStepAheadTheKeySetIsFetchedAtOnce(t *testing.T) {
 		for asked, ask := range map[string]func(*rig){
 			"nobody asks":             func(b *rig) { b.sleep(lookInterval) },
 			"a lookup hits":           func(b *rig) { b.hit() },
-			"a lookup finds no set":   func(b *rig) { b.Seek(b.t.Context(), fair.ID{}, "", b.current.Load(), func() {}); synctest.Wait() },
+			"a lookup finds no set":   func(b *rig) { b.Seek(b.t.Context(), &Search{}, "", b.current.Load()); synctest.Wait() },
 			"one under a known key":   func(b *rig) { b.hit(); b.look(b.signer()) },
 			"one under a new key":     func(b *rig) { b.upstream.Rotate(standin.Stack, false); b.look(b.signer()) },
 			"one under a made-up key": func(b *rig) { b.look(bogus(1)) },
@@ -96,7 +95,7 @@ func TestDuringAnOutageASleepHurriesNobody(t *testing.T) {
 			if b.hit() {
 				t.Fatal("a set of more than a day is usable")
 			}
-			if f, wait := b.Seek(b.t.Context(), fair.ID{}, "", b.current.Load(), func() {}); f != Pending || wait <= 0 || wait > maxBackoff {
+			if f, wait := b.Seek(b.t.Context(), &Search{}, "", b.current.Load()); f != Pending || wait <= 0 || wait > maxBackoff {
 				t.Fatalf("without a usable set: finding %d, ask again after %s", f, wait)
 			}
 			b.sleep(time.Second)

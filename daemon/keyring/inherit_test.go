@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
@@ -204,7 +203,7 @@ func TestUnknownKeysCostOneFetchInACooldownWhateverIsReloaded(t *testing.T) {
 					}
 				default:
 					lookups.Go(func() {
-						_, _ = b.Seek(context.Background(), fair.ID{}, bogus(i), b.current.Load(), func() {})
+						_, _ = b.Seek(context.Background(), &Search{}, bogus(i), b.current.Load())
 					})
 				}
 				b.sleep(time.Duration(random.IntN(500)) * time.Millisecond)

@@ -15,7 +15,7 @@ import (
 // and within the same cooldown, and calls open again. If the outcome is unknown, Open also
 // returns when asking again may help. who is the caller.
 func (r *Ring) Open(ctx context.Context, who fair.ID, policy *keyset.Policy, signed []byte, open func(*keyset.Set, time.Time) protocol.Outcome) (protocol.Outcome, time.Duration) {
-	began := r.config().Now()
+	began, search := r.config().Now(), Search{Who: who}
 	// The loop is bounded. Each further round follows a change of the key set.
 	for range 4 {
 		now := r.config().Now()
@@ -31,7 +31,7 @@ func (r *Ring) Open(ctx context.Context, who fair.ID, policy *keyset.Policy, sig
 		if outcome.Reason() != protocol.ReasonUnknownKey {
 			kid = TokenID(kid, sha256.Sum256(signed))
 		}
-		switch f, wait := r.Seek(ctx, who, kid, current, func() {}); f {
+		switch f, wait := r.Seek(ctx, &search, kid, current); f {
 		case Absent:
 			return outcome, 0
 		case Pending:

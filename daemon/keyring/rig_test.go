@@ -17,7 +17,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
-	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/standintest"
@@ -221,12 +220,13 @@ func body(text string) func() (upstream.KeySetResponse, error) {
 func (b *rig) look(kid string) (SeekResult, time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
+	var search Search
 	for {
 		tried := b.current.Load()
 		if tried != nil && (kid == "" || tried.set.Find(kid) != nil) {
 			return Changed, 0
 		}
-		if f, wait := b.Seek(ctx, fair.ID{}, kid, tried, func() {}); f != Changed {
+		if f, wait := b.Seek(ctx, &search, kid, tried); f != Changed {
 			return f, wait
 		}
 	}

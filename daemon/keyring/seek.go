@@ -52,39 +52,48 @@ const (
 	Absent                    // a set that was made after the daemon first met this key id does not have the key
 )
 
+// Search is one lookup that seeks keys. It is for one goroutine.
+type Search struct {
+	Who     fair.ID // the caller
+	Slow    func()  // called before Seek waits; nil: nothing is called
+	counted bool    // among the lookups of unknown keys
+}
+
 // Seek looks for a key that the tried set lacks. It is also for the key of a token that
 // names none or was signed by another than the named one, which may be out of date (kid is
 // the token's TokenID), and for a missing or unusable set (kid is empty). Seek waits for the attempt in progress, or causes one
 // if the cooldown has passed. Within the cooldown it does not wait: it returns
 // Pending, and one attempt is planned for the end of the cooldown. With Pending
-// comes the time after which asking again may help. slow is called before Seek
-// waits. who is the caller.
-func (r *Ring) Seek(ctx context.Context, who fair.ID, kid string, tried *Snapshot, slow func()) (SeekResult, time.Duration) {
+// comes the time after which asking again may help. All calls for one lookup have the same
+// Search.
+func (r *Ring) Seek(ctx context.Context, search *Search, kid string, tried *Snapshot) (SeekResult, time.Duration) {
 	// Twice: an attempt that was in progress at the call proves nothing about kid.
 	// The attempt that Seek causes after it does.
 	for range 2 {
-		a, f, wait := r.join(who, kid, tried)
+		a, f, wait := r.join(search, kid, tried)
 		if a == nil {
 			return f, wait
 		}
-		slow()
+		if search.Slow != nil {
+			search.Slow()
+		}
 		select {
 		case <-a.done:
-			r.leave(who, kid)
+			r.leave(search.Who, kid)
 		case <-ctx.Done():
-			r.leave(who, kid)
+			r.leave(search.Who, kid)
 			return Pending, time.Second
 		}
 	}
-	a, f, wait := r.join(who, kid, tried)
+	a, f, wait := r.join(search, kid, tried)
 	if a != nil {
-		r.leave(who, kid)
+		r.leave(search.Who, kid)
 	}
 	return f, wait
 }
 
 // join returns the attempt to wait for, or the result if there is none.
-func (r *Ring) join(who fair.ID, kid string, tried *Snapshot) (*attempt, SeekResult, time.Duration) {
+func (r *Ring) join(search *Search, kid string, tried *Snapshot) (*attempt, SeekResult, time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.config().Now()
@@ -101,17 +110,18 @@ func (r *Ring) join(who fair.ID, kid string, tried *Snapshot) (*attempt, SeekRes
 		}
 		return r.attempt, Pending, max(time.Second, clock.Left(*r.due.Load(), now))
 	}
-	if tried == nil || tried.set.Find(keyID(kid)) == nil {
+	if !search.counted && (tried == nil || tried.set.Find(keyID(kid)) == nil) {
+		search.counted = true
 		r.counts.UnknownKeyIDs++
 	}
 	r.want(kid, now)
-	if !r.waiting.Take(who) {
+	if !r.waiting.Take(search.Who) {
 		return nil, Pending, time.Second
 	}
 	if r.attempt == nil {
 		r.nudge()
 		if wait := clock.Left(r.earliest(), now); wait > 0 {
-			r.waiting.Give(who)
+			r.waiting.Give(search.Who)
 			return nil, Pending, wait
 		}
 		r.attempt = &attempt{done: make(chan struct{})}

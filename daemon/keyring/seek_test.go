@@ -88,7 +88,7 @@ func TestRotationInTheCooldownIsFollowedWhenItEnds(t *testing.T) {
 		}
 		tried := b.current.Load()
 		b.sleep(wait)
-		if f, _ := b.Seek(t.Context(), fair.ID{}, b.signer(), tried, func() {}); f != Changed {
+		if f, _ := b.Seek(t.Context(), &Search{}, b.signer(), tried); f != Changed {
 			t.Errorf("when told to come: finding %d", f)
 		}
 	})
@@ -325,6 +325,24 @@ func TestWhoComesAgainWhenToldGetsAnAnswer(t *testing.T) {
 			}
 			b.wantLook("when told to come", bogus(2*i+1), Absent)
 			b.sleep(time.Second)
+		}
+	})
+}
+
+// TestALookupCountsAsOneUnknownKey, also if it waits for two fetches: one that was in progress
+// when it came, and its own.
+func TestALookupCountsAsOneUnknownKey(t *testing.T) {
+	bench(t, func(b *rig) {
+		b.sleep(time.Minute)
+		b.retime(func(r *Rhythm) { r.Cooldown = time.Millisecond })
+		b.behave(time.Second, nil)
+		var lookups sync.WaitGroup
+		lookups.Go(func() { b.wantLook("first", bogus(1), Absent) })
+		b.sleep(time.Second / 2)
+		lookups.Go(func() { b.wantLook("during its fetch", bogus(2), Absent) })
+		lookups.Wait()
+		if n := b.State(b.clock.Now()).UnknownKeyIDs; n != 2 {
+			t.Errorf("%d unknown keys are counted, want 2", n)
 		}
 	})
 }

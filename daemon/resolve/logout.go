@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/config"
+	"github.com/neonauthd/neonauthd/daemon/keyring"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -106,7 +107,7 @@ func (r *Resolver) judgeInTurn(ctx context.Context, l *Lookup) (judged, error) {
 			<-r.logouts
 		}
 	}()
-	w := walk{r, l, ctx, func() {
+	w := walk{r, l, ctx, keyring.Search{Who: l.Asker.ID, Slow: func() {
 		leave()
 		if !waits {
 			select {
@@ -119,6 +120,6 @@ func (r *Resolver) judgeInTurn(ctx context.Context, l *Lookup) (judged, error) {
 		if !l.place.forUpstream() {
 			stop()
 		}
-	}}
+	}}}
 	return w.judge(), nil
 }

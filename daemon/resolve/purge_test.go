@@ -71,7 +71,7 @@ func TestAVerificationFromBeforeAPurgeAnswersNobodyAfterIt(t *testing.T) {
 				purged := make(chan struct{})
 				go func() {
 					_, _, _ = k.resolver.flights.Do(t.Context(), p.flight(before.digest), func(ctx context.Context) Verdict {
-						w := walk{k.resolver, before, ctx, func() {}}
+						w := walk{Resolver: k.resolver, l: before, ctx: ctx}
 						v := w.establish()
 						<-purged
 						return v

@@ -59,7 +59,7 @@ func (r *Resolver) inTurn(ctx context.Context, l *Lookup) (Verdict, error) {
 		if known, ok := r.landed(l); ok {
 			return known
 		}
-		w := walk{r, l, ctx, slow}
+		w := walk{r, l, ctx, keyring.Search{Who: l.Asker.ID, Slow: slow}}
 		return w.establish()
 	}, func() bool {
 		leave()
@@ -88,9 +88,9 @@ func (r *Resolver) landed(l *Lookup) (Verdict, bool) {
 // walk is the verification of one token with keys. VERIFY and EXPLAIN both use it.
 type walk struct {
 	*Resolver
-	l    *Lookup
-	ctx  context.Context // of the flight
-	slow func()          // to be called before waiting for the upstream
+	l      *Lookup
+	ctx    context.Context // of the flight
+	search keyring.Search  // of the lookup
 }
 
 // seek asks the upstream for a key that the set tried does not have, or for any key set
@@ -99,7 +99,7 @@ func (w *walk) seek(kid string, tried *keyring.Snapshot) (keyring.SeekResult, ti
 	if w.l.trace != nil {
 		return w.l.Project.keys.Known(kid, tried), 0
 	}
-	return w.l.Project.keys.Seek(w.ctx, w.l.Asker.ID, kid, tried, w.slow)
+	return w.l.Project.keys.Seek(w.ctx, &w.search, kid, tried)
 }
 
 // establish verifies the token and remembers the verdict.
