@@ -211,16 +211,23 @@ func (l *List) begun(now time.Time, o Origin) revocation {
 
 // add puts m in force, which was not in force, unless already most revocations are. l.mu is held.
 func (l *List) add(m Mark, v revocation, most int64) (changed bool, err error) {
-	if l.counts.all.Load() >= most {
-		if l.sweep(); l.counts.all.Load() >= most {
-			return false, ErrFull
-		}
+	if !l.hasRoom(most) {
+		return false, ErrFull
 	}
 	before, _ := l.past.get(m)
 	l.stampNew(m, &v, before)
 	l.past.drop(m)
 	l.put(m, v)
 	return true, l.save(v.line(m))
+}
+
+// hasRoom reports whether fewer than most revocations are in force, and forgets those that are over if it needs to.
+// l.mu is held.
+func (l *List) hasRoom(most int64) bool {
+	if l.counts.all.Load() >= most {
+		l.sweep()
+	}
+	return l.counts.all.Load() < most
 }
 
 // extend replaces before, which is in force, by v, and reports whether the mark covers more tokens. l.mu is
@@ -232,7 +239,7 @@ func (l *List) extend(m Mark, v, before revocation) (changed bool, err error) {
 	}
 	l.stampNew(m, &v, before)
 	l.put(m, v)
-	return m.Kind.dated() && v.at > before.at, l.save(v.line(m))
+	return v.coversMore(m, before), l.save(v.line(m))
 }
 
 // Unrevoke takes m back, and saves the change.

@@ -52,6 +52,12 @@ func (v revocation) join(other revocation) revocation {
 	return v
 }
 
+// coversMore reports whether v, which is in force in place of before, covers more tokens. A
+// revocation of a token, a session or a key covers the same ones whenever it was made.
+func (v revocation) coversMore(m Mark, before revocation) bool {
+	return m.Kind.dated() && v.at > before.at
+}
+
 // stamped reports whether a fleet has ever known v. Only then do the stamps of v say whether it is in force.
 func (v revocation) stamped() bool { return v.revoked > 0 || v.undone > 0 }
 
@@ -243,33 +249,18 @@ func (l *List) Join(told []Shared) (changed []Mark, err error) {
 	full := false
 	now := l.now()
 	for _, s := range told {
-		before, inForce := l.find(s.Mark)
-		if !inForce {
-			before, _ = l.past.get(s.Mark)
-		}
-		if before.at > 0 && before.revoked == 0 {
-			before.revoked = l.shared(s.Mark, before).Revoked // made before there was a fleet
-		}
-		v := before.join(revocation{at: s.At, until: s.Until, revoked: s.Revoked, undone: s.Undone})
-		if v.since = before.since; before.revoked == 0 || v.at > before.at {
-			v.since = int64(clock.Awake(l.opened, now))
-		}
+		before, inForce := l.had(s.Mark)
+		v, covers := l.merge(before, inForce, s, now)
 		if v == before || !v.line(s.Mark).fits() {
 			continue
 		}
-		covers := !isPurge(s.Kind) && v.revoked > v.undone
-		if covers && !inForce { // made on another host
-			v.made, v.origin = now.Unix(), Origin{}
-		}
-		if covers && !inForce && l.counts.all.Load() >= l.most {
-			if l.sweep(); l.counts.all.Load() >= l.most {
-				full = true
-				continue
-			}
+		if covers && !inForce && !l.hasRoom(l.most) {
+			full = true
+			continue
 		}
 		l.keep(s.Mark, v)
 		lines = append(lines, v.line(s.Mark))
-		if covers != inForce || v.at > before.at && s.Kind != KindSession || isPurge(s.Kind) && v.revoked > before.revoked {
+		if covers != inForce || v.coversMore(s.Mark, before) || isPurge(s.Kind) && v.revoked > before.revoked {
 			changed = append(changed, s.Mark)
 		}
 	}
@@ -280,6 +271,34 @@ func (l *List) Join(told []Shared) (changed []Mark, err error) {
 		err = errors.Join(ErrFull, err)
 	}
 	return changed, err
+}
+
+// had returns what the list has of a mark, with a stamp also if it is from before there was
+// a fleet. inForce is false for what was taken back, for a purge, and if the list has nothing.
+// l.mu is held.
+func (l *List) had(m Mark) (v revocation, inForce bool) {
+	v, inForce = l.find(m)
+	if !inForce {
+		v, _ = l.past.get(m)
+	}
+	if v.at > 0 && v.revoked == 0 {
+		v.revoked = l.shared(m, v).Revoked
+	}
+	return v, inForce
+}
+
+// merge returns what the list has to have of a mark after another host has told s. before
+// is what it had; see had. covers says that tokens are covered then.
+func (l *List) merge(before revocation, inForce bool, s Shared, now time.Time) (v revocation, covers bool) {
+	v = before.join(revocation{at: s.At, until: s.Until, revoked: s.Revoked, undone: s.Undone})
+	if before.revoked == 0 || v.at > before.at {
+		v.since = int64(clock.Awake(l.opened, now))
+	}
+	covers = !isPurge(s.Kind) && v.revoked > v.undone
+	if covers && !inForce { // made on another host
+		v.made, v.origin = now.Unix(), Origin{}
+	}
+	return v, covers
 }
 
 // sweepPast forgets purges, and revocations that were taken back, if they have

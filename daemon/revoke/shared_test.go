@@ -199,6 +199,26 @@ func TestWhatChangesWhenOthersTell(t *testing.T) {
 	}
 }
 
+// TestALaterInstantChangesOnlyWhatGoesByIt, told by another host or revoked again here: of a
+// token, a session and a key the same is covered, so no client has to forget an answer.
+func TestALaterInstantChangesOnlyWhatGoesByIt(t *testing.T) {
+	for _, kind := range Kinds() {
+		s := member(t)
+		l := s.open()
+		m := Mark{kind, "main", "v"}
+		dated := kind == KindSubject || kind == KindSessionless
+		for at, want := range []bool{true, dated, dated} {
+			changed, err := l.Join([]Shared{{m, 5, 0, s.now().Unix() + int64(at), Never}})
+			if err != nil || slices.Contains(changed, m) != want {
+				t.Errorf("%s, told for the %d. time: changed %v, %v", kind, at+1, changed, err)
+			}
+		}
+		if changed, err := l.Revoke(m, Origin{}, time.Hour, time.Time{}); err != nil || changed != dated {
+			t.Errorf("%s, revoked again: changed %v, %v", kind, changed, err)
+		}
+	}
+}
+
 func TestAFullListSaysSoAndTakesTheRest(t *testing.T) {
 	l := member(t).open()
 	l.most = 1
