@@ -29,10 +29,12 @@ type Dir struct {
 	uid    int  // whose files may be in the directory, besides root's
 	looked bool // Look made it: nothing is ever written
 
-	mu   sync.Mutex
-	root *os.Root // nil: no folder could be opened
-	lock *os.File // nil: this process does not own the directory, and only reads it
-	used bool     // see Used
+	mu          sync.Mutex
+	root        *os.Root // nil: no folder could be opened
+	lock        *os.File // nil: this process does not own the directory, and only reads it
+	used        bool     // see Used
+	unversioned bool     // the version could not be written yet; only with lock
+	closed      bool     // nothing is written any more
 
 	notes    sync.Mutex       // guards what follows; nobody waits for a disk with it
 	faults   []Kind           // see Faults
@@ -103,8 +105,13 @@ func CanWrite(path string) error {
 	return nil
 }
 
-// errLooked refuses to write to a directory that Look has opened.
-var errLooked = errors.New("the state directory is only looked at")
+var (
+	// errLooked refuses to write to a directory that Look has opened.
+	errLooked = errors.New("the state directory is only looked at")
+	// errClosed refuses to write after Close: the directory may be another process's now, or
+	// would be kept from the next one.
+	errClosed = errors.New("the state directory was given up")
+)
 
 // unwritable is an error that may not occur at the next attempt.
 type unwritable struct{ error }
@@ -131,6 +138,7 @@ func (d *Dir) acquire() (current bool, err error) {
 	if err := d.own(); err != nil {
 		return current, err
 	}
+	d.unversioned = !current
 	if err := d.removeUnfinished(); err != nil || current {
 		return current, err
 	}
@@ -187,14 +195,21 @@ func note(f *os.File) error {
 }
 
 // ours returns the folder to write to. If this process does not own the folder, or
-// somebody has replaced it, ours tries once to take the folder at the path.
+// somebody has replaced it, ours tries once to take the folder at the path. It also tries
+// again to write the version, without which the next start would take the directory for a
+// new one. While that fails, other files may still be written.
 func (d *Dir) ours() (*os.Root, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.looked {
+	switch {
+	case d.looked:
 		return nil, errLooked
-	}
-	if d.lock != nil && d.inPlace() {
+	case d.closed:
+		return nil, errClosed
+	case d.lock != nil && d.inPlace():
+		if d.unversioned {
+			d.noteWrite(versionName, d.writeVersion())
+		}
 		return d.root, nil
 	}
 	d.release()
@@ -278,10 +293,12 @@ func (d *Dir) Used() bool {
 // Path returns the path of the directory, as it was configured.
 func (d *Dir) Path() string { return d.path }
 
-// Close gives the directory up. Files that were opened from it stay open.
+// Close gives the directory up. Files that were opened from it stay open. Later nothing is
+// read from it or written to it.
 func (d *Dir) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.closed = true
 	d.release()
 	return nil
 }

@@ -84,6 +84,57 @@ func TestALockThatWasRemovedIsNotedBeforeTheNextWrite(t *testing.T) {
 	}
 }
 
+// TestAVersionThatCouldNotBeWrittenIsWrittenLater: without it the next start would not miss
+// the files that this one has made.
+func TestAVersionThatCouldNotBeWrittenIsWrittenLater(t *testing.T) {
+	path := place(t)
+	p := launch(t, "full", path, os.Geteuid())
+	if want := "first: true; unwritten: file too large; second: <nil>; unwritten: <nil>"; p.first != want {
+		t.Errorf("%s; want %s", p.first, want)
+	}
+	p.kill()
+	if d := open(t, path); !d.Used() {
+		t.Error("the next start takes the directory for a new one")
+	}
+}
+
+// TestAVersionThatCannotBeWrittenKeepsNothingElseFromTheDisk, and is not forgotten.
+func TestAVersionThatCannotBeWrittenKeepsNothingElseFromTheDisk(t *testing.T) {
+	path := place(t)
+	d := open(t, path)
+	e2e.Must(t, os.Remove(filepath.Join(path, versionName)))
+	e2e.Must(t, os.Mkdir(filepath.Join(path, versionName), 0o700)) // no file can take its place
+	d.mu.Lock()
+	d.unversioned = true
+	d.mu.Unlock()
+	e2e.Must(t, d.Replace("file", text("written")))
+	if d.Unwritten() == nil {
+		t.Error("nobody is told of the version")
+	}
+	e2e.Must(t, os.Remove(filepath.Join(path, versionName)))
+	e2e.Must(t, d.Writable())
+	if err := d.Unwritten(); err != nil {
+		t.Errorf("when it is written: %v", err)
+	}
+}
+
+// TestADirectoryThatWasGivenUpIsNotTakenAgain by a write that comes too late, as from a reload
+// that waits for a disk while the daemon ends.
+func TestADirectoryThatWasGivenUpIsNotTakenAgain(t *testing.T) {
+	path := place(t)
+	d, err := Open(path)
+	e2e.Must(t, err)
+	e2e.Must(t, d.Close())
+	_, opened := d.OpenToWrite("file")
+	for what, err := range map[string]error{"replace": d.Replace("file", text("late")), "remove": d.Remove("file"), "open": opened, "writable": d.Writable()} {
+		if !errors.Is(err, errClosed) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	open(t, path)
+	e2e.Must(t, d.Close())
+}
+
 // TestADirectoryThatIsReplacedIsTakenAnew at the next write.
 func TestADirectoryThatIsReplacedIsTakenAnew(t *testing.T) {
 	path := place(t)

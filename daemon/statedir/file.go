@@ -241,6 +241,7 @@ func (d *Dir) checkVersion() (found bool, err error) {
 	return n == version, nil
 }
 
+// writeVersion writes the version of this program. d.mu is held.
 func (d *Dir) writeVersion() error {
 	err := replace(d.root, versionName, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "%s %d\n", versionWord, version)
@@ -249,5 +250,6 @@ func (d *Dir) writeVersion() error {
 	if err != nil {
 		return unwritable{err}
 	}
+	d.unversioned = false
 	return nil
 }

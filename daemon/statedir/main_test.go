@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -30,6 +31,9 @@ func TestMain(m *testing.M) {
 
 // help does the task, and prints the result on standard output.
 func help(task, path string) {
+	if task == "full" {
+		limitFiles(0)
+	}
 	d, err := Open(path)
 	if err != nil {
 		fmt.Println("refused:", err)
@@ -43,6 +47,27 @@ func help(task, path string) {
 		err := d.Replace("file", text("written"))
 		read, readErr := read(d, "old")
 		fmt.Printf("write: %v; writable: %v; read: %q, %v\n", err, d.Writable(), read, readErr)
+	case "full": // until it has room
+		first := d.Replace("file", text("first"))
+		unwritten := d.Unwritten()
+		limitFiles(1 << 20)
+		second := d.Replace("file", text("second"))
+		fmt.Printf("first: %v; unwritten: %v; second: %v; unwritten: %v\n", first != nil, unwritten, second, d.Unwritten())
+		_, _ = io.Copy(io.Discard, os.Stdin)
+	}
+}
+
+// limitFiles makes each write fail that would make a file of this process larger than size,
+// as a full disk does.
+func limitFiles(size uint64) {
+	signal.Ignore(syscall.SIGXFSZ)
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		panic(err)
+	}
+	limit.Cur = size
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		panic(err)
 	}
 }
 
