@@ -46,9 +46,12 @@ func (d *Daemon) planFleet(cfg *config.Config) (change func(), err error) {
 	if !cfg.Fleet.On() {
 		return d.fleet.Plan(nil)
 	}
-	o, err := cfg.Fleet.Options(cfg.Dir)
+	o, ca, err := cfg.Fleet.Options(cfg.Dir)
 	if err != nil {
 		return nil, err
+	}
+	for _, unfit := range ca.Warnings() {
+		d.opts.Logger.Warn("an authority of fleet.ca is of no use: what it signed is not trusted; put its successor into the file, and reload", "error", unfit)
 	}
 	return d.fleet.Plan(&o)
 }

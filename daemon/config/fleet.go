@@ -197,9 +197,10 @@ func onlyVisible(text string) bool {
 // returns the fleet's options; the daemon adds those that are not in the table.
 // dir is the folder of the configuration file. Errors never hold any of the
 // secrets. If a credential is named and nobody delivers any, the error is
-// ErrNoCredentials, and the options are whole but for secrets.
-func (f *Fleet) Options(dir string) (fleet.Options, error) {
-	o := fleet.Options{
+// ErrNoCredentials, and the options are whole but for secrets. ca is what o.CA was read from;
+// nil: the system's.
+func (f *Fleet) Options(dir string) (o fleet.Options, ca *CA, err error) {
+	o = fleet.Options{
 		Name: f.Name, URLs: f.URLs, Sentinel: f.Sentinel, Label: f.Host,
 		Timeout: time.Duration(f.Timeout), Wait: time.Duration(f.Wait), Profiles: f.Profiles, Budget: f.Budget,
 	}
@@ -214,7 +215,7 @@ func (f *Fleet) Options(dir string) (fleet.Options, error) {
 	if errors.Is(err, ErrNoCredentials) {
 		missing = err
 	} else if err != nil {
-		return o, err
+		return o, nil, err
 	}
 	o.Password = password.Reveal()
 	for i, name := range f.Keys {
@@ -224,20 +225,19 @@ func (f *Fleet) Options(dir string) (fleet.Options, error) {
 			missing = err
 			continue
 		} else if err != nil {
-			return o, err
+			return o, nil, err
 		}
 		key, err := fleet.ParseKey(text.Reveal())
 		if err != nil {
-			return o, fmt.Errorf("%s: %s: %w", s.What, s.Where(dir), err)
+			return o, nil, fmt.Errorf("%s: %s: %w", s.What, s.Where(dir), err)
 		}
 		o.Keys = append(o.Keys, key)
 	}
 	if f.CA != "" {
-		ca, err := readCA(f.CA, dir, time.Now())
-		if err != nil {
-			return o, fmt.Errorf("fleet.ca: %w", err)
+		if ca, err = readCA(f.CA, dir, time.Now()); err != nil {
+			return o, nil, fmt.Errorf("fleet.ca: %w", err)
 		}
 		o.CA = ca.Pool
 	}
-	return o, missing
+	return o, ca, missing
 }

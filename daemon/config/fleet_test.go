@@ -37,7 +37,7 @@ func TestAFleetsSecretsAreReadAndNeverTold(t *testing.T) {
 	dir, key := fleetFolder(t)
 	f := aFleet()
 	f.WhenBlind, f.Host = WhenBlindRefuse, "web-1"
-	o, err := f.Options(dir)
+	o, _, err := f.Options(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,23 +48,23 @@ func TestAFleetsSecretsAreReadAndNeverTold(t *testing.T) {
 		t.Error("the key shows")
 	}
 	f.Keys = []string{"./bad"}
-	if _, err := f.Options(dir); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "fleet-key") {
+	if _, _, err := f.Options(dir); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "fleet-key") {
 		t.Errorf("a key that is none: %v", err)
 	}
 	f.Keys = []string{"fleet-key"}
-	if _, err := f.Options(dir); !errors.Is(err, ErrNoCredentials) {
+	if _, _, err := f.Options(dir); !errors.Is(err, ErrNoCredentials) {
 		t.Errorf("a credential without systemd: %v", err)
 	}
 	t.Setenv(secretfile.Directory, dir)
 	f.Keys, f.Password = []string{"key"}, "" // no credential of the default name
-	if o, err := f.Options(""); err != nil || o.Password != "" || o.RefuseAfter == 0 {
+	if o, _, err := f.Options(""); err != nil || o.Password != "" || o.RefuseAfter == 0 {
 		t.Errorf("%+v, %v", o, err)
 	}
 	if err := os.Chmod(filepath.Join(dir, "key"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	f.Keys = []string{"./key"}
-	if _, err := f.Options(dir); err == nil || !strings.Contains(err.Error(), "0600") {
+	if _, _, err := f.Options(dir); err == nil || !strings.Contains(err.Error(), "0600") {
 		t.Errorf("a key that others can read: %v", err)
 	}
 }
@@ -80,7 +80,7 @@ func TestAFleetsCertificatesAreRead(t *testing.T) {
 	f := aFleet()
 	for ca, good := range map[string]bool{"": true, "./ca.pem": true, "./key": false, "./missing": false} {
 		f.CA = ca
-		if o, err := f.Options(dir); (err == nil) != good || good && (o.CA != nil) != (ca != "") {
+		if o, read, err := f.Options(dir); (err == nil) != good || good && ((o.CA != nil) != (ca != "") || (read != nil) != (ca != "")) {
 			t.Errorf("%q: %v", ca, err)
 		}
 	}
@@ -90,7 +90,7 @@ func TestAHostWithoutALabelHasTheHostsName(t *testing.T) {
 	dir, _ := fleetFolder(t)
 	f := aFleet()
 	name, _ := os.Hostname()
-	if o, err := f.Options(dir); err != nil || o.Label != name || o.RefuseAfter != 0 {
+	if o, _, err := f.Options(dir); err != nil || o.Label != name || o.RefuseAfter != 0 {
 		t.Errorf("%+v, %v", o, err)
 	}
 	if f.Name = ""; f.On() {

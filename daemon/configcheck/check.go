@@ -94,13 +94,14 @@ func checkFleet(ctx context.Context, out io.Writer, cfg *config.Config) (wrong i
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	fmt.Fprintf(out, "\nfleet %q\n", cfg.Fleet.Name)
-	o, err := cfg.Fleet.Options(cfg.Dir)
+	o, ca, err := cfg.Fleet.Options(cfg.Dir)
 	if errors.Is(err, config.ErrNoCredentials) {
 		o.Keys = nil // then Check finds out what it can without secrets
 	} else if err != nil {
 		fmt.Fprintf(out, "  WRONG       %v\n", err)
 		return 1
 	}
+	wrong = writeCA(out, cfg.Fleet.CA, ca)
 	for _, f := range fleet.Check(ctx, o) {
 		word := "ok"
 		switch f.Severity {
@@ -170,18 +171,24 @@ func (c *projectCheck) transport() {
 	} else if c.config.InsecureHTTP {
 		fmt.Fprintf(c.out, "  note        insecure_http is set and not needed: no URL is plain http to another host; leave it out\n")
 	}
-	ca := c.project.CA()
+	c.wrong += writeCA(c.out, c.config.CA, c.project.CA())
+}
+
+// writeCA writes which authorities are trusted in place of the system's, and counts the
+// faults. path is the file's; ca is nil if the system's are trusted.
+func writeCA(out io.Writer, path string, ca *config.CA) (wrong int) {
 	if ca == nil {
-		return
+		return 0
 	}
-	fmt.Fprintf(c.out, "  ca          %s, in place of the system's: %d certificate(s)\n", c.config.CA, ca.Certificates)
+	fmt.Fprintf(out, "  ca          %s, in place of the system's: %d certificate(s)\n", path, ca.Certificates)
 	for _, unfit := range ca.Unfit {
-		fmt.Fprintf(c.out, "  warn        %s\n", unfit)
+		fmt.Fprintf(out, "  warn        %s\n", unfit)
 	}
 	if len(ca.Unfit) == ca.Certificates {
-		c.wrong++
-		fmt.Fprintf(c.out, "  WRONG       ca: no certificate in it is valid now\n")
+		wrong++
+		fmt.Fprintf(out, "  WRONG       ca: no certificate in it is valid now\n")
 	}
+	return wrong
 }
 
 // audiences writes whose tokens are accepted.
