@@ -60,9 +60,9 @@ func object(v any) (protocol.Reply, *serve.Refusal) {
 	return protocol.Reply{Status: protocol.OK, Rest: text}, nil
 }
 
-// named returns the project that the request is about. If the request names none, it
+// projectOf returns the project that the request is about. If the request names none, it
 // is the default project, and named is false. Other fields must be in takes.
-func (a *admin) named(r *protocol.Request, takes ...string) (p *resolve.Project, named bool, refused *serve.Refusal) {
+func (a *admin) projectOf(r *protocol.Request, takes ...string) (p *resolve.Project, named bool, refused *serve.Refusal) {
 	projects := a.daemon.projects()
 	p = projects.First
 	for i := range r.Fields.Len() {
@@ -83,7 +83,7 @@ func (a *admin) named(r *protocol.Request, takes ...string) (p *resolve.Project,
 
 // keys answers with the key sets in use, of the named project or of all.
 func (a *admin) keys(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
-	p, named, refused := a.named(r)
+	p, named, refused := a.projectOf(r)
 	if refused != nil {
 		return protocol.Reply{}, refused
 	}
@@ -105,7 +105,7 @@ func (a *admin) keys(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
 
 // purge drops cached entries.
 func (a *admin) purge(r *protocol.Request) (reply protocol.Reply, rest serve.Rest, refused *serve.Refusal) {
-	p, named, refused := a.named(r)
+	p, named, refused := a.projectOf(r)
 	if refused != nil {
 		return reply, nil, refused
 	}
@@ -135,7 +135,7 @@ func (a *admin) purge(r *protocol.Request) (reply protocol.Reply, rest serve.Res
 	d.opts.Logger.Info("purged", "kind", kind, "project", p.Name(), "named", named)
 	d.ended(marks...)
 	rest = func(ctx context.Context, reply *protocol.Reply) *serve.Refusal {
-		return cmp.Or(a.tellPurge(reply, marks), a.settled(ctx))
+		return cmp.Or(a.announcePurge(reply, marks), a.settled(ctx))
 	}
 	return serve.Done(protocol.FieldEntries, strconv.FormatInt(entries, 10)), rest, nil
 }

@@ -50,7 +50,7 @@ type cacheReport struct {
 // explain goes through every check of one token. It asks nobody and changes
 // nothing.
 func (a *admin) explain(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
-	p, _, refused := a.named(r)
+	p, _, refused := a.projectOf(r)
 	if refused != nil {
 		return protocol.Reply{}, refused
 	}

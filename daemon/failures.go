@@ -63,8 +63,8 @@ func misconfigured(p *resolve.ProjectState) bool {
 	return slices.ContainsFunc(p.Failures, func(f upstream.LastFailure) bool { return !f.Over && f.Meaning == upstream.Misconfigured })
 }
 
-// because returns a project's name with the causes that are known.
-func because(name string, causes ...string) string {
+// withCauses returns a project's name with the causes that are known.
+func withCauses(name string, causes ...string) string {
 	causes = slices.DeleteFunc(causes, func(cause string) bool { return cause == "" })
 	if len(causes) == 0 {
 		return name

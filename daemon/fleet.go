@@ -74,17 +74,17 @@ func (d *Daemon) changedElsewhere(marks []revoke.Mark) {
 	d.ended(marks...)
 }
 
-// tell adds to a reply on how many hosts of the fleet the change is in force, if
-// there is a fleet.
-func (a *admin) tell(reply *protocol.Reply, m revoke.Mark) {
+// announce tells the fleet of a change, if there is a fleet, and adds to a reply on how
+// many hosts the change is in force.
+func (a *admin) announce(reply *protocol.Reply, m revoke.Mark) {
 	if reach, ok := a.daemon.fleet.Announce(a.daemon.lifetime(), m); ok && reply.Status == protocol.OK {
 		addReach(reply, reach)
 	}
 }
 
-// tellPurge saves a purge for the fleet and tells it, and adds to the reply on how
+// announcePurge saves a purge for the fleet and tells it, and adds to the reply on how
 // many hosts the purge is done.
-func (a *admin) tellPurge(reply *protocol.Reply, marks []revoke.Mark) *serve.Refusal {
+func (a *admin) announcePurge(reply *protocol.Reply, marks []revoke.Mark) *serve.Refusal {
 	var last fleet.Reach
 	var unsaved *serve.Refusal
 	told := false

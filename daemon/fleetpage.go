@@ -8,8 +8,8 @@ func (p *page) fleet(f *fleet.Fleet) {
 		return
 	}
 	s := f.Stats()
-	p.Single("neonauthd_fleet_connected", gauge, "1 if this host hears its fleet.", truth(s.Connected))
-	p.Single("neonauthd_fleet_refuses", gauge, "1 if this host accepts nothing, because it has not heard its fleet for too long.", truth(f.Refuses()))
+	p.Single("neonauthd_fleet_connected", gauge, "1 if this host hears its fleet.", oneIf(s.Connected))
+	p.Single("neonauthd_fleet_refuses", gauge, "1 if this host accepts nothing, because it has not heard its fleet for too long.", oneIf(f.Refuses()))
 	const heard = "neonauthd_fleet_heard_seconds"
 	p.Family(heard, gauge, "How long ago this host has heard everything that its fleet said; absent before it first has.")
 	if s.Heard >= 0 {

@@ -47,10 +47,10 @@ func TestTheFormOfTheLogChangesByARestartOnly(t *testing.T) {
 	next := config.Default()
 	next.LogFormat = config.LogJSON
 	before := config.Default()
-	if err := fixed(&before, &next); err == nil || !strings.HasPrefix(err.Error(), "log_format: ") {
+	if err := checkFixed(&before, &next); err == nil || !strings.HasPrefix(err.Error(), "log_format: ") {
 		t.Error(err)
 	}
-	if err := fixed(&before, &before); err != nil {
+	if err := checkFixed(&before, &before); err != nil {
 		t.Error(err)
 	}
 }

@@ -105,22 +105,22 @@ func (p *page) revocations(r *revoke.List) {
 		p.Sample(name, float64(r.Count(kind)), "kind", string(kind))
 	}
 	p.Single("neonauthd_revocations_max", gauge, "How many can be in force.", revoke.Max)
-	p.Single("neonauthd_revocations_unsaved", gauge, "1 if one is in force that a restart would forget.", truth(r.Unsaved()))
+	p.Single("neonauthd_revocations_unsaved", gauge, "1 if one is in force that a restart would forget.", oneIf(r.Unsaved()))
 	const faults = "neonauthd_journal_faults"
 	p.Family(faults, gauge, "1 if the journal of revocations had this fault at the start or since; the log says what it means.")
 	found := r.Faults()
 	for _, f := range revoke.Faults() {
-		p.Sample(faults, truth(slices.Contains(found, f)), "fault", string(f))
+		p.Sample(faults, oneIf(slices.Contains(found, f)), "fault", string(f))
 	}
 }
 
 func (p *page) stateDir(d *statedir.Dir) {
-	p.Single("neonauthd_state_writable", gauge, "0 if files of the state directory cannot be replaced, or could not at the last attempt; systemctl status says why.", truth(d.Unwritten() == nil))
+	p.Single("neonauthd_state_writable", gauge, "0 if files of the state directory cannot be replaced, or could not at the last attempt; systemctl status says why.", oneIf(d.Unwritten() == nil))
 	const faults = "neonauthd_state_faults"
 	p.Family(faults, gauge, "1 if such a file of the state directory was damaged at the start or since; the log says what it means.")
 	found := d.Faults()
 	for _, kind := range statedir.Kinds() {
-		p.Sample(faults, truth(slices.Contains(found, kind)), "file", string(kind))
+		p.Sample(faults, oneIf(slices.Contains(found, kind)), "file", string(kind))
 	}
 }
 
@@ -160,7 +160,7 @@ func (p *page) keys(d *Daemon) {
 		of("neonauthd_keys", gauge, "Keys in the key set.", func(k *keyring.State) float64 { return float64(k.Len()) }),
 		of("neonauthd_keys_skipped", gauge, "Keys of the key set that were left out; KEYS tells why.", func(k *keyring.State) float64 { return float64(len(k.Skipped)) }),
 		{"neonauthd_keys_usable", gauge, "1 if the project can verify tokens now.", func(p *resolve.ProjectState, add func(float64, ...string)) {
-			add(truth(p.KeysUsable))
+			add(oneIf(p.KeysUsable))
 		}},
 		{"neonauthd_keys_age_seconds", gauge, "Time since the upstream last confirmed the key set; absent before the first.", func(p *resolve.ProjectState, add func(float64, ...string)) {
 			if p.Keys.Set != nil {
@@ -186,7 +186,7 @@ func (p *page) upstreams(d *Daemon) {
 			add(float64(p.Introspected.Inactive), "result", "inactive")
 		}},
 		{"neonauthd_introspection_unlinked", gauge, "1 if the last fresh tokens that were verified here were all called inactive: the client that introspects may not be linked to their resource.", func(p *resolve.ProjectState, add func(float64, ...string)) {
-			add(truth(p.Introspected.Unlinked))
+			add(oneIf(p.Introspected.Unlinked))
 		}},
 	})
 	now := d.opts.Now()
@@ -206,7 +206,7 @@ func (p *page) upstreams(d *Daemon) {
 		of("neonauthd_upstream_budget_max", gauge, "The most that neonauthd_upstream_budget can be; it refills at upstream_rate, or at the limit of an introspection.", func(g *upstream.GovernorState) float64 { return g.Burst }),
 		{"neonauthd_upstream_circuit", gauge, "1 for the state that the circuit is in: open means that the upstream fails and is not asked.", func(p *resolve.ProjectState, add func(float64, ...string)) {
 			for _, s := range []upstream.CircuitState{upstream.Closed, upstream.HalfOpen, upstream.Open} {
-				add(truth(p.Upstream.Circuit == s), "state", s.String())
+				add(oneIf(p.Upstream.Circuit == s), "state", s.String())
 			}
 		}},
 		of("neonauthd_upstream_retry_after_seconds", gauge, "How much longer the upstream asked not to be asked.", func(g *upstream.GovernorState) float64 {

@@ -127,7 +127,7 @@ func (d *Daemon) status() string {
 		p := project.State(now)
 		switch {
 		case !p.KeysUsable:
-			lacking = append(lacking, because(p.Name, whyNoKeys(&p)))
+			lacking = append(lacking, withCauses(p.Name, whyNoKeys(&p)))
 		case p.Keys.Stale:
 			old = append(old, p.Name)
 			fallthrough
@@ -136,11 +136,11 @@ func (d *Daemon) status() string {
 		}
 		switch circuit := circuitOf(&p); {
 		case circuit != upstream.Closed:
-			failing = append(failing, because(p.Name, "circuit "+circuit.String(), whyNoProfiles(&p)))
+			failing = append(failing, withCauses(p.Name, "circuit "+circuit.String(), whyNoProfiles(&p)))
 		case !p.Upstream.RetryUntil.IsZero(), !p.Introspection.RetryUntil.IsZero():
-			failing = append(failing, because(p.Name, "asked for a pause"))
+			failing = append(failing, withCauses(p.Name, "asked for a pause"))
 		case misconfigured(&p):
-			failing = append(failing, because(p.Name, whyNoProfiles(&p)))
+			failing = append(failing, withCauses(p.Name, whyNoProfiles(&p)))
 		}
 		if p.ClockDiffers {
 			differing = append(differing, p.Name)
@@ -199,17 +199,17 @@ func (d *Daemon) logStart(l *Listeners) {
 		d.opts.Logger.Warn("metrics are served to every host that reaches this one, and name projects and callers' users; set metrics_listen to 127.0.0.1:PORT or unix:PATH, unless a firewall is in between", "metrics", address(l.Metrics))
 	}
 	if d.state.Load().config.Pprof {
-		d.tellOfProfiles(l.Metrics)
+		d.warnOfProfiles(l.Metrics)
 	}
-	d.tellOfStrays()
+	d.warnOfStrays()
 	d.opts.Logger.Info("serving", "version", d.opts.Version, "go", runtime.Version(), "projects", strings.Join(names, ","),
 		"socket", address(l.Ordinary), "admin_socket", address(l.Admin), "metrics", address(l.Metrics), "state", d.stateDir.Path(), "access_log", d.state.Load().config.AccessLog, "inherited", l.Inherited)
 }
 
-// tellOfStrays warns of revocations that cover nobody on this host, because no project
+// warnOfStrays warns of revocations that cover nobody on this host, because no project
 // has the name that they are for. On a host in a fleet it warns of none, because
 // another host may have the project.
-func (d *Daemon) tellOfStrays() {
+func (d *Daemon) warnOfStrays() {
 	if d.fleet.Fleet() != nil || d.revocations.Len() == 0 {
 		return
 	}
@@ -221,9 +221,9 @@ func (d *Daemon) tellOfStrays() {
 	}
 }
 
-// tellOfProfiles warns if profiles cannot be taken, or if more users can take them than
+// warnOfProfiles warns if profiles cannot be taken, or if more users can take them than
 // the operator may expect.
-func (d *Daemon) tellOfProfiles(metrics net.Listener) {
+func (d *Daemon) warnOfProfiles(metrics net.Listener) {
 	_, unix := metrics.(*net.UnixListener)
 	switch {
 	case metrics == nil:

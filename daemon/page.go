@@ -14,7 +14,8 @@ const (
 // so the number of labels is bounded and none identifies anybody.
 type page struct{ exposition.Page }
 
-func truth(b bool) float64 {
+// oneIf returns 1 for true and 0 for false.
+func oneIf(b bool) float64 {
 	if b {
 		return 1
 	}

@@ -21,7 +21,7 @@ import (
 
 // revoke puts a revocation in force.
 func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.Rest, *serve.Refusal) {
-	p, m, until, refused := a.revocation(r, revocable(), protocol.FieldReason)
+	p, m, until, refused := a.readRevocation(r, revocable(), protocol.FieldReason)
 	if refused != nil {
 		return protocol.Reply{}, nil, refused
 	}
@@ -38,12 +38,12 @@ func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.R
 		return protocol.Reply{}, nil, &serve.Refusal{Code: protocol.CodeBusy, Advice: err.Error()}
 	}
 	a.daemon.ended(m) // even if it was in force already, or is not saved
-	reply, refused := a.revoked(m, by, true, changed, err)
+	reply, refused := a.changeReply(m, by, true, changed, err)
 	if refused == nil && m.Kind == revoke.KindKey && p.Lacks(m.Value, a.daemon.opts.Now()) {
 		serve.AddField(&reply, protocol.FieldKnown, "0")
 	}
 	return reply, func(ctx context.Context, reply *protocol.Reply) *serve.Refusal {
-		a.tell(reply, m)
+		a.announce(reply, m)
 		return a.settled(ctx)
 	}, refused
 }
@@ -51,7 +51,7 @@ func (a *admin) revoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.R
 // unrevoke takes a revocation back.
 func (a *admin) unrevoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve.Rest, *serve.Refusal) {
 	// A revocation that a logout has made can be taken back as well.
-	_, m, _, refused := a.revocation(r, revoke.Kinds())
+	_, m, _, refused := a.readRevocation(r, revoke.Kinds())
 	switch {
 	case refused != nil:
 		return protocol.Reply{}, nil, refused
@@ -59,16 +59,16 @@ func (a *admin) unrevoke(r *protocol.Request, by fair.ID) (protocol.Reply, serve
 		return protocol.Reply{}, nil, errCredential()
 	}
 	changed, err := a.daemon.revocations.Unrevoke(m)
-	reply, refused := a.revoked(m, by, false, changed, err)
+	reply, refused := a.changeReply(m, by, false, changed, err)
 	return reply, func(_ context.Context, reply *protocol.Reply) *serve.Refusal {
-		a.tell(reply, m)
+		a.announce(reply, m)
 		return nil
 	}, refused
 }
 
-// revoked returns the reply to a change that is in force. The change was saved if err
+// changeReply returns the reply to a change that is in force. The change was saved if err
 // is nil.
-func (a *admin) revoked(m revoke.Mark, by fair.ID, on, changed bool, err error) (protocol.Reply, *serve.Refusal) {
+func (a *admin) changeReply(m revoke.Mark, by fair.ID, on, changed bool, err error) (protocol.Reply, *serve.Refusal) {
 	if err != nil {
 		text := "revocation not saved: it is in force, and a restart would forget it; mend the state directory and repeat"
 		if !on {
@@ -86,10 +86,10 @@ func revocable() []revoke.Kind {
 	return []revoke.Kind{revoke.KindToken, revoke.KindSession, revoke.KindSubject, revoke.KindKey}
 }
 
-// revocation reads the mark to revoke or to take back, which must be of one of the
+// readRevocation reads the mark to revoke or to take back, which must be of one of the
 // kinds. For a token it also returns when the token ends.
-func (a *admin) revocation(r *protocol.Request, kinds []revoke.Kind, takes ...string) (*resolve.Project, revoke.Mark, time.Time, *serve.Refusal) {
-	p, _, refused := a.named(r, takes...)
+func (a *admin) readRevocation(r *protocol.Request, kinds []revoke.Kind, takes ...string) (*resolve.Project, revoke.Mark, time.Time, *serve.Refusal) {
+	p, _, refused := a.projectOf(r, takes...)
 	if refused != nil {
 		return nil, revoke.Mark{}, time.Time{}, refused
 	}
@@ -99,12 +99,12 @@ func (a *admin) revocation(r *protocol.Request, kinds []revoke.Kind, takes ...st
 	if !slices.Contains(kinds, revoke.Kind(r.Args[0])) {
 		return nil, revoke.Mark{}, time.Time{}, serve.BadRequest("the kind is none of token, session, subject, key")
 	}
-	m, until, refused := a.mark(p, revoke.Kind(r.Args[0]), r.Args[1])
+	m, until, refused := a.readMark(p, revoke.Kind(r.Args[0]), r.Args[1])
 	return p, m, until, refused
 }
 
-// mark reads the mark and, for a token, when the token ends.
-func (a *admin) mark(p *resolve.Project, kind revoke.Kind, raw []byte) (revoke.Mark, time.Time, *serve.Refusal) {
+// readMark reads the mark and, for a token, when the token ends.
+func (a *admin) readMark(p *resolve.Project, kind revoke.Kind, raw []byte) (revoke.Mark, time.Time, *serve.Refusal) {
 	if kind != revoke.KindToken {
 		value, refused := readID(raw)
 		return revoke.Mark{Kind: kind, Project: p.Name(), Value: value}, time.Time{}, refused
@@ -171,7 +171,7 @@ type revocationReport struct {
 
 // list answers with the revocations in force.
 func (a *admin) list(r *protocol.Request) (protocol.Reply, *serve.Refusal) {
-	p, named, refused := a.named(r, protocol.FieldAfter)
+	p, named, refused := a.projectOf(r, protocol.FieldAfter)
 	if refused != nil {
 		return protocol.Reply{}, refused
 	}

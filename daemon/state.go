@@ -193,7 +193,7 @@ func (d *Daemon) reloadAlone() (err error) {
 		return err
 	}
 	old := d.state.Load()
-	if err := errors.Join(fixed(&old.config, &cfg), d.access.Unsafe()); err != nil {
+	if err := errors.Join(checkFixed(&old.config, &cfg), d.access.Unsafe()); err != nil {
 		return err
 	}
 	st, handOver, err := d.build(cfg, old)
@@ -204,7 +204,7 @@ func (d *Daemon) reloadAlone() (err error) {
 	if err != nil {
 		return err
 	}
-	if err := d.become(st, handOver, change); err != nil {
+	if err := d.putInForce(st, handOver, change); err != nil {
 		return err
 	}
 	for _, p := range st.terms.Projects.List {
@@ -217,12 +217,12 @@ func (d *Daemon) reloadAlone() (err error) {
 			p.Keys().GiveUp()
 		}
 	}
-	d.tellOfStrays()
+	d.warnOfStrays()
 	return nil
 }
 
-// become puts st in force, with handOver of build, and the change of the fleet that goes with it.
-func (d *Daemon) become(st *state, handOver, change func()) error {
+// putInForce puts st in force, with handOver of build, and the change of the fleet that goes with it.
+func (d *Daemon) putInForce(st *state, handOver, change func()) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.life.Err() != nil {
@@ -289,8 +289,8 @@ func (d *Daemon) tellReload(err error) {
 	d.opts.Notify(program.Ready + "\nSTATUS=" + d.status())
 }
 
-// fixed refuses changes that only a restart can make.
-func fixed(old, next *config.Config) error {
+// checkFixed refuses changes that only a restart can make.
+func checkFixed(old, next *config.Config) error {
 	var keys []string
 	for _, f := range []struct {
 		key      string

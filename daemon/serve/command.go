@@ -62,7 +62,7 @@ func (c *conn) hello(r *protocol.Request) {
 		c.refuse(r.Tag, refused)
 		return
 	}
-	c.current()
+	c.updateTerms()
 	var names []string
 	for _, p := range c.terms.Projects.List {
 		if c.permission.sees(p.Name()) {
@@ -128,14 +128,14 @@ func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
 	reply, rest, refused := c.server.admin(verb, r, c.peer.id)
 	if rest == nil {
 		c.administered(bytes.Clone(r.Tag), nil, &reply, refused)
-		c.tellAdministered(verb, began, refused)
+		c.logAdministered(verb, began, refused)
 		return
 	}
-	c.meanwhile(func(tag []byte, place *slot) {
+	c.answerLater(func(tag []byte, place *slot) {
 		if later := rest(c.ctx, &reply); refused == nil {
 			refused = later
 		}
-		c.tellAdministered(verb, began, refused)
+		c.logAdministered(verb, began, refused)
 		c.administered(tag, place, &reply, refused)
 		c.out.flush()
 	})
@@ -143,7 +143,7 @@ func (c *conn) administer(verb protocol.Verb, r *protocol.Request) {
 
 // logout answers LOGOUT: the token is judged, and what it names is ended.
 func (c *conn) logout(r *protocol.Request) {
-	c.current()
+	c.updateTerms()
 	l, refused := readLogout(r, &c.terms.Projects)
 	if refused == nil {
 		if refused = c.permission.refuseProject(l.Project.Name()); refused != nil {
@@ -156,9 +156,9 @@ func (c *conn) logout(r *protocol.Request) {
 	}
 	l.Asker.ID = c.peer.id
 	began := time.Now()
-	c.meanwhile(func(tag []byte, place *slot) {
+	c.answerLater(func(tag []byte, place *slot) {
 		reply, refused := c.server.logout(c.ctx, l)
-		c.tellLogout(l.Project.Name(), began, &reply, refused)
+		c.logLogout(l.Project.Name(), began, &reply, refused)
 		c.administered(tag, place, &reply, refused)
 		c.out.flush()
 	})

@@ -46,11 +46,11 @@ type conn struct {
 	ctx        context.Context
 	cancel     context.CancelFunc
 
-	greeted  bool      // a first line has arrived
-	begun    bool      // the last bytes read are the beginning of a line
-	timed    bool      // the deadline of the current line is set
-	idleTill time.Time // the read deadline that is set
-	deaf     bool      // nothing more can arrive
+	greeted    bool      // a first line has arrived
+	begun      bool      // the last bytes read are the beginning of a line
+	timed      bool      // the deadline of the current line is set
+	idleTill   time.Time // the read deadline that is set
+	readClosed bool      // nothing more can arrive
 
 	drainMu  sync.Mutex // guards draining and the read deadline; never held while writing
 	draining bool
@@ -97,7 +97,7 @@ func (c *conn) linger() {
 
 func (c *conn) loop() error {
 	for {
-		c.out.room()
+		c.out.waitForRoom()
 		c.timed = false
 		line, err := c.lines.ReadLine()
 		switch {
@@ -108,7 +108,7 @@ func (c *conn) loop() error {
 			return err
 		case isTimeout(err) && c.busy() && !c.begun && !c.stopping():
 			continue // the peer is idle only because this host is slow to answer
-		case isTimeout(err) && c.stopping() && c.deafen():
+		case isTimeout(err) && c.stopping() && c.closeRead():
 			continue // read on, to get the bytes that have arrived
 		default:
 			return err
@@ -162,15 +162,15 @@ func (c *conn) drain(grace time.Duration) {
 	_ = c.net.SetReadDeadline(time.Now().Add(grace))
 }
 
-// deafen makes sure that nothing more arrives: from then on the peer's writes fail, so no line is accepted from the peer
-// and then not answered. Bytes that have arrived can still be read (on Linux; other systems may drop them). Only the
-// first call does anything; deafen reports whether it did.
-func (c *conn) deafen() bool {
+// closeRead makes sure that nothing more arrives: from then on the peer's writes fail, so no line is accepted from the
+// peer and then not answered. Bytes that have arrived can still be read (on Linux; other systems may drop them). Only the
+// first call does anything; closeRead reports whether it did.
+func (c *conn) closeRead() bool {
 	u, ok := c.net.(*net.UnixConn)
-	if !ok || c.deaf {
+	if !ok || c.readClosed {
 		return false
 	}
-	c.deaf = true
+	c.readClosed = true
 	return errors.Join(u.CloseRead(), u.SetReadDeadline(time.Time{})) == nil
 }
 
@@ -212,8 +212,8 @@ func (c *conn) adopt(t *Terms) {
 	c.permission = t.Callers.permission(c.peer.id.UID, c.gid)
 }
 
-// current brings this caller's permissions up to date with the last reload.
-func (c *conn) current() {
+// updateTerms brings this caller's permissions up to date with the last reload.
+func (c *conn) updateTerms() {
 	if t := c.server.terms.Load(); t != c.terms {
 		c.adopt(t)
 	}
@@ -224,10 +224,10 @@ func (c *conn) lookup(level resolve.Level) {
 	a := &c.ask
 	a.reset(level)
 	a.Asker.ID = c.peer.id
-	if c.server.tells(c.ctx) {
+	if c.server.logsLookups(c.ctx) {
 		a.asked = time.Now()
 	}
-	c.current()
+	c.updateTerms()
 	refused := a.read(&c.req, &c.terms.Projects)
 	if refused == nil {
 		refused = c.permission.refuse(&a.Lookup)
@@ -271,9 +271,9 @@ func (c *conn) takeSlot() {
 	}
 }
 
-// meanwhile answers the current request in a goroutine, because the answer takes time. Requests after it are begun before
-// it is answered.
-func (c *conn) meanwhile(answer func(tag []byte, place *slot)) {
+// answerLater answers the current request in a goroutine, because the answer takes time. Later requests are begun before
+// this one is answered.
+func (c *conn) answerLater(answer func(tag []byte, place *slot)) {
 	c.takeSlot()
 	tag := bytes.Clone(c.req.Tag)
 	place := c.out.reserve(tag)
@@ -295,7 +295,7 @@ func (c *conn) miss(a *ask) {
 	own := *a
 	own.Token = bytes.Clone(a.Token)
 	rights, terms := c.permission, c.terms // those at the time of the request: a reload may change the connection's
-	c.meanwhile(func(tag []byte, place *slot) {
+	c.answerLater(func(tag []byte, place *slot) {
 		defer c.server.resolver.Leave(&own.Lookup)
 		ctx, cancel := context.WithTimeout(c.ctx, own.deadline)
 		defer cancel()
@@ -323,7 +323,7 @@ func (c *conn) reply(tag []byte, place *slot, q *question, v *resolve.Verdict, r
 func (c *conn) refuse(tag []byte, r *Refusal) {
 	c.server.counters.Refused.add(r.Code)
 	c.server.log.Debug("request refused", "uid", c.peer.id.User(), "code", string(r.Code))
-	c.tellRefused(r)
+	c.logRefused(r)
 	c.out.refusal(tag, nil, r)
 }
 

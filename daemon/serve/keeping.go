@@ -84,7 +84,7 @@ func (c *conn) watch(r *protocol.Request) bool {
 
 // refuseWatch returns why the caller may have no watch, or nil.
 func (c *conn) refuseWatch(r *protocol.Request) *Refusal {
-	c.current()
+	c.updateTerms()
 	if refused := TakesNothing(r); refused != nil {
 		return refused
 	}

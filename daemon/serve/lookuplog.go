@@ -12,14 +12,14 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-// tells reports whether lookups are logged: in the access log, or in the log at level
+// logsLookups reports whether lookups are logged: in the access log, or in the log at level
 // debug.
-func (s *Server) tells(ctx context.Context) bool {
+func (s *Server) logsLookups(ctx context.Context) bool {
 	return s.accessLog != nil || s.log.Enabled(ctx, slog.LevelDebug)
 }
 
-// tell logs a lookup and its answer.
-func (o *outbox) tell(q *question, v *resolve.Verdict) {
+// logAnswer logs a lookup and its answer.
+func (o *outbox) logAnswer(q *question, v *resolve.Verdict) {
 	if o.counters.isOwn(&q.Lookup) {
 		return
 	}
@@ -69,9 +69,9 @@ func (o *outbox) logLookup(q *question, v *resolve.Verdict, took time.Duration) 
 	o.log.Debug("lookup", attrs...)
 }
 
-// tellRefused writes the current request, which is refused, to the access log. It does
+// logRefused writes the current request, which is refused, to the access log. It does
 // not write a verb that does not exist.
-func (c *conn) tellRefused(r *Refusal) {
+func (c *conn) logRefused(r *Refusal) {
 	if c.server.accessLog == nil {
 		return
 	}
@@ -85,9 +85,9 @@ func (c *conn) tellRefused(r *Refusal) {
 	c.server.accessLog.Write(line)
 }
 
-// tellAdministered writes an admin verb that was answered to the access log. Verbs
+// logAdministered writes an admin verb that was answered to the access log. Verbs
 // that only show the daemon's state are left out.
-func (c *conn) tellAdministered(verb protocol.Verb, began time.Time, refused *Refusal) {
+func (c *conn) logAdministered(verb protocol.Verb, began time.Time, refused *Refusal) {
 	switch verb {
 	case protocol.STATS, protocol.KEYS, protocol.REVOCATIONS, protocol.FLEET:
 		return
@@ -100,8 +100,8 @@ func (c *conn) tellAdministered(verb protocol.Verb, began time.Time, refused *Re
 	c.server.accessLog.Write(line)
 }
 
-// tellLogout writes a logout token's request and its result to the access log.
-func (c *conn) tellLogout(project string, began time.Time, reply *protocol.Reply, refused *Refusal) {
+// logLogout writes a logout token's request and its result to the access log.
+func (c *conn) logLogout(project string, began time.Time, reply *protocol.Reply, refused *Refusal) {
 	line := accesslog.Line{Time: began, Caller: &c.is, Verb: string(protocol.LOGOUT), Project: project, Outcome: reply.Status.Name(), Reason: string(reply.Word), Duration: accesslog.Seconds(time.Since(began))}
 	if refused != nil {
 		line.Outcome, line.Reason = protocol.ERR.Name(), string(refused.Code)

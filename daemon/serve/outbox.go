@@ -139,7 +139,7 @@ func (o *outbox) render(tag []byte, q *question, v *resolve.Verdict, body fair.H
 	applyHearing(o.hearing(), &q.Lookup, v)
 	o.counters.count(&q.Lookup, v) // last, because it counts the verdict that the caller gets
 	if !q.asked.IsZero() {
-		o.tell(q, v)
+		o.logAnswer(q, v)
 	}
 	shared := body.Bytes()
 	if shared == nil || v.Status() != protocol.OK || v.Level != before {
@@ -184,9 +184,9 @@ func (o *outbox) reserve(tag []byte) *slot {
 	return s
 }
 
-// room waits while too much is held back behind an untagged lookup in flight.
+// waitForRoom waits while too much is held back behind an untagged lookup in flight.
 // Otherwise the replies to a peer's further requests would pile up without bound.
-func (o *outbox) room() {
+func (o *outbox) waitForRoom() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.broken == nil && (len(o.ordered) >= o.most || o.held >= MaxHeld) {
