@@ -30,8 +30,8 @@ const (
 
 // Preset describes one kind of upstream: its features, the keys that its table may
 // hold, and the settings that follow from them. Other code asks for these fields, and
-// never for the name of a preset. The zero value of each field but
-// Upstream, check, derive and policy is safe for every upstream: less is taken, and a
+// never for the name of a preset. The zero value of each field but Upstream, check,
+// derive and policy is safe for every upstream: fewer credentials are taken, and a
 // logout ends more tokens.
 type Preset struct {
 	// Upstream is how the upstream is asked.
