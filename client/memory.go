@@ -33,9 +33,9 @@ type instant struct {
 }
 
 // since returns the time from then to now, by the clock on which more time has
-// passed.
+// passed; 0 if another goroutine has read then after now.
 func (now instant) since(then instant) time.Duration {
-	return max(now.mono-then.mono, time.Duration(now.wall-then.wall))
+	return max(now.mono-then.mono, time.Duration(now.wall-then.wall), 0)
 }
 
 // clockFrom returns a function that reads the clocks of the host; mono counts

@@ -199,3 +199,25 @@ func TestAgeCountsForAMaxAgeToTheSecond(t *testing.T) {
 		}
 	}
 }
+
+// TestATokenThatHasEndedServesNobody: n-1, n and n+1 nanoseconds of the wall clock.
+func TestATokenThatHasEndedServesNobody(t *testing.T) {
+	e := entryOf(1)
+	e.answer.Expires = time.Unix(10, 0)
+	e.sent.wall = e.answer.Expires.UnixNano()
+	for over, serves := range map[int64]bool{-1: true, 0: false, 1: false} {
+		if got := e.serves(instant{wall: e.answer.Expires.UnixNano() + over}, -1); got != serves {
+			t.Errorf("%d ns after its end it serves: %t", over, got)
+		}
+	}
+}
+
+// TestAnAnswerIsNotYoungerThanTheDaemonSaid: another caller may have asked for it after a
+// lookup read the clocks.
+func TestAnAnswerIsNotYoungerThanTheDaemonSaid(t *testing.T) {
+	e := entryOf(1)
+	e.answer.Age, e.sent = 5*time.Second, instant{mono: 1, wall: 1}
+	if a := e.at(instant{}); a.Age != 5*time.Second || a.TTL != time.Minute {
+		t.Errorf("age %s, ttl %s", a.Age, a.TTL)
+	}
+}
