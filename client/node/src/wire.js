@@ -127,9 +127,13 @@ class Wire {
       this.#conn = new Conn(await dial(this.#path, () => this.#queue.size > 0), this)
       this.#conns.add(this.#conn)
     } catch (error) {
-      this.#until = performance.now() + DIAL_PAUSE
-      this.#cause = error
-      this.#fail(error)
+      // A full queue is an error only if no call waited any more. That says nothing about the
+      // daemon, and a call that has come meanwhile has time to wait.
+      if (error.cause?.code !== 'EAGAIN') {
+        this.#until = performance.now() + DIAL_PAUSE
+        this.#cause = error
+        this.#fail(error)
+      }
     }
     this.#dialing = false
     if (this.#closed) this.close()

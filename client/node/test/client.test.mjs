@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, lchownSync } from 'node:fs'
-import { Socket } from 'node:net'
-import { dirname } from 'node:path'
+import { chmodSync, lchownSync, mkdtempSync, rmSync } from 'node:fs'
+import { Socket, createConnection } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 
@@ -56,6 +57,46 @@ test('an abstract socket is not asked', async (t) => {
   const client = new Client({ socket: '\0neonauthd' })
   t.after(() => client.close())
   await assert.rejects(client.ping(), { name: 'UnreachableError', message: /abstract/ })
+})
+
+// A daemon whose queue of new connections is full until it reads a byte from its standard input.
+const BUSY = `const { readSync } = require('node:fs')
+const server = require('node:net').createServer((socket) => socket.on('error', () => {}).on('data', (line) => {
+  if (line.includes(' ')) socket.write(line.toString().split(' ')[0] + ' NO expired\\n')
+}))
+server.listen({ path: process.argv[1], backlog: 1 }, () => { console.log('full'); readSync(0, Buffer.alloc(1)) })`
+
+test('a call waits while the queue of the daemon is full, also after others have waited in vain', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'na'))
+  const path = join(folder, 's')
+  const daemon = spawn(process.execPath, ['-e', BUSY, path], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const sockets = []
+  t.after(() => {
+    daemon.kill()
+    for (const socket of sockets) socket.destroy()
+    rmSync(folder, { recursive: true })
+  })
+  await once(daemon.stdout, 'data')
+  for (let full = false; !full;) {
+    sockets.push(createConnection(path))
+    await once(sockets.at(-1), 'connect').catch(({ code }) => { full = code === 'EAGAIN' })
+  }
+  const client = new Client({ socket: path })
+  t.after(() => client.close())
+  const later = globalThis.setTimeout
+  let waiting = 0
+  t.mock.method(globalThis, 'setTimeout', (run, span) => {
+    waiting++
+    return later(() => { waiting--; run() }, span)
+  })
+  for (const deadline of [1, 5, 10]) {
+    assert.equal((await client.verify('a.b.c', { deadline })).error.kind, 'timeout')
+    await until(() => waiting === 0) // the last attempt to connect is made
+    for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate) // and fails
+  }
+  const late = client.verify('a.b.c', { deadline: 20_000 })
+  daemon.stdin.write('x')
+  assert.equal((await late).reason, 'expired')
 })
 
 for (const callers of [255, 256, 257]) {
@@ -230,6 +271,7 @@ test('a fault of the program is thrown, since it says nothing about a token', as
   }
   await assert.rejects(client.verify('a.b.c', { maxAge: 0 }), TypeError)
   assert.throws(() => new Client({ sockets: '/x' }), TypeError)
+  for (const socket of [5, true, ['/x']]) assert.throws(() => new Client({ socket }), TypeError)
   for (const timeout of [null, '5', 0]) assert.throws(() => new Client({ timeout }), /TypeError|RangeError/)
 })
 
