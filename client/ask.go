@@ -50,7 +50,7 @@ func (c *Client) learn(ctx context.Context, of key, q question) Answer {
 	if isBadRequest(answer) { // perhaps an older daemon, which does not know keep=1
 		q.keep = false
 		answer, g = c.askAbout(ctx, &q)
-		if !isBadRequest(answer) {
+		if _, ok := answer.(Unknown); !ok { // which says nothing about the daemon's age, such as a timeout
 			c.keeper.refused()
 		}
 	}

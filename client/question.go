@@ -50,7 +50,7 @@ func (q *question) appendWishes(dst []byte, left time.Duration) []byte {
 		dst = protocol.AppendInt(dst, protocol.FieldHeard, int64(w.heard()/time.Second))
 	}
 	if asker := w[optOnBehalfOf].text; asker != "" {
-		// Different texts have different labels, and a label says nothing about its text.
+		// Different texts practically always have different labels, and a label says nothing about its text.
 		dst = protocol.AppendField(dst, protocol.FieldFor, strconv.FormatUint(maphash.String(q.seed, asker), 36))
 	}
 	if q.keep {

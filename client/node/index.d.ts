@@ -18,9 +18,9 @@ export type Source = 'upstream' | 'cache' | 'stale'
 
 /**
  * What the subject names: a user, an OAuth client that acts for itself (`machine`), or a team for
- * which an API key was made (`team`). A newer daemon may send other words.
+ * which an API key was made (`team`). An answer with any other word is Unknown, with a GarbledError.
  */
-export type Principal = 'user' | 'machine' | 'team' | (string & {})
+export type Principal = 'user' | 'machine' | 'team'
 
 /** Why the daemon rejects a token. A newer daemon may send other words. */
 export type Reason =

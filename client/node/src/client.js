@@ -46,8 +46,9 @@ class Client {
   }
 
   constructor(options = {}) {
-    known(options, CLIENT_OPTIONS)
+    checkNames(options, CLIENT_OPTIONS)
     this.#path = options.socket || process.env[SOCKET_VARIABLE] || DEFAULT_SOCKET
+    if (typeof this.#path !== 'string') throw new TypeError('neonauthd: socket is not a string')
     this.#project = projectName(options.project)
     this.#timeout = span('timeout', options.timeout === undefined ? DEFAULT_TIMEOUT : options.timeout)
     this.#name = options.name || DEFAULT_NAME
@@ -107,7 +108,7 @@ class Client {
     let { answer, grant } = await this.#askAbout({ ...question, keep: true })
     if (answer.code === 'bad-request') { // perhaps an older daemon, which does not know keep=1
       answer = (await this.#askAbout(question)).answer
-      if (answer.code !== 'bad-request') this.#keeper.refused()
+      if (answer.outcome !== 'unknown') this.#keeper.refused()
     }
     this.#keeper.learn(key, answer, grant, sent)
     return answer
@@ -125,7 +126,7 @@ class Client {
 
   // question returns what a lookup asks.
   #question(verb, token, options) {
-    known(options, verb === 'PROFILE' ? PROFILE_OPTIONS : VERIFY_OPTIONS)
+    checkNames(options, verb === 'PROFILE' ? PROFILE_OPTIONS : VERIFY_OPTIONS)
     const { project, maxAge, fallback, heard, onBehalfOf } = options
     const { span, end, signal } = this.#limits(options)
     if (fallback !== undefined && fallback !== 'claims') throw new TypeError('neonauthd: fallback can only be "claims"')
@@ -142,7 +143,8 @@ class Client {
   }
 
   // label returns a random-looking word for the text of onBehalfOf: different
-  // texts have different labels, and a label says nothing about its text.
+  // texts practically always have different labels, and a label says nothing
+  // about its text.
   #label(asker) {
     if (typeof asker !== 'string') throw new TypeError('neonauthd: onBehalfOf is not a string')
     if (asker === '') return ''
@@ -154,7 +156,7 @@ class Client {
   // ask sends a request that is not a lookup. It throws an ERR reply as an
   // error.
   async #ask(verb, args, options) {
-    known(options, CALL_OPTIONS)
+    checkNames(options, CALL_OPTIONS)
     const reply = parseReply(await this.#wire.ask({ verb, token: '', args, ...this.#limits(options) }))
     if (reply.status === 'ERR') throw replyError(reply)
     if (reply.status === 'NO') throw new GarbledError('a rejection of what is no lookup')
@@ -170,26 +172,28 @@ class Client {
   }
 }
 
-function known(options, names) {
+// checkNames throws if an option has a name that is not in the list.
+function checkNames(options, names) {
   for (const name of Object.keys(options)) {
     if (!names.includes(name)) throw new TypeError(`neonauthd: no option is called ${quoted(name)} here`)
   }
 }
 
-function needNumber(name, value) {
+// checkNumber throws if the value is not a number, or not right; what says what
+// it must be.
+function checkNumber(name, value, right, what) {
   if (typeof value !== 'number') throw new TypeError(`neonauthd: ${name} is not a number of milliseconds`)
+  if (!right) throw new RangeError(`neonauthd: ${name} is not ${what}`)
 }
 
 // seconds is rounded down, so that an answer is never older than asked for.
 function seconds(name, value, least, most) {
-  needNumber(name, value)
-  if (!(value >= least)) throw new RangeError(`neonauthd: ${name} is not a number of milliseconds from ${least} on`)
+  checkNumber(name, value, value >= least, `a number of milliseconds from ${least} on`)
   return Math.min(Math.floor(value / 1000), most)
 }
 
 function span(name, value) {
-  needNumber(name, value)
-  if (!(value > 0)) throw new RangeError(`neonauthd: ${name} is not a positive number of milliseconds`)
+  checkNumber(name, value, value > 0, 'a positive number of milliseconds')
   return Math.min(value, MAX_TIMER)
 }
 

@@ -102,8 +102,7 @@ class Keeper {
     entry.refresh = Infinity
     if (this.refreshing < MAX_REFRESHES) {
       this.refreshing++
-      await ask()
-      this.refreshing--
+      await ask().finally(() => { this.refreshing-- })
     }
     entry.refresh = this.now().mono + REFRESH_PAUSE
   }

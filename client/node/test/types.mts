@@ -94,7 +94,9 @@ expect<'yes' | 'no' | 503>(match(answer, { accepted: () => 'yes' as const, rejec
 // Who it is, and what the upstreams send.
 function who(answer: Accepted): string {
   expect<User>(answer.user)
-  expect<Principal>(answer.principal)
+  expect<Principal | ''>(answer.principal)
+  // @ts-expect-error no answer has another word
+  expect<Principal>('robot')
   expect<[string, boolean | null, 'normal' | 'restricted' | 'anonymous' | 'machine' | 'team' | '']>([answer.user.email, answer.user.emailVerified, answer.user.kind])
   expect<Claims | undefined>(answer.claims)
   expect<string | null | undefined>(answer.claims?.selected_team_id)

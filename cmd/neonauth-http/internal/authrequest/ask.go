@@ -76,7 +76,7 @@ func (a *asker) once(ctx context.Context, want *requirement, q question, end tim
 		return answer
 	}
 	answer = a.put(ctx, want, q.token, client.Deadline(left()))
-	if !refusesWords(answer) {
+	if _, nothing := answer.(client.Unknown); !nothing { // which says nothing about the daemon's age, such as a timeout
 		a.older.Store(a.now().Add(olderFor).UnixNano())
 	}
 	return answer

@@ -2,6 +2,7 @@ package authrequest
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -57,6 +58,7 @@ func TestVisitorsAreToldApartByWhatTheWebServerSays(t *testing.T) {
 // older daemon, which knows no labels.
 type listening struct {
 	older  bool
+	reply  string        // to a request that it understands; "": the token is accepted
 	hold   chan struct{} // answers wait for it, unless it is nil
 	asked  atomic.Int64
 	mu     sync.Mutex
@@ -86,7 +88,7 @@ func (l *listening) serve(conn net.Conn) {
 				label = text
 			}
 		}
-		reply := okReply()
+		reply := cmp.Or(l.reply, okReply())
 		if l.older && label != "" {
 			reply = "ERR bad-request unknown field for this verb\n"
 		}
@@ -136,6 +138,20 @@ func TestAnOlderDaemonIsAskedWithoutVisitors(t *testing.T) {
 	}
 	if n := l.labels; len(n) != 4 || n[0] == "" || strings.Join(n[1:], "") != "" {
 		t.Errorf("labels %q: want one, and then none", n)
+	}
+}
+
+// An answer that says nothing about the token says nothing about the daemon's age either.
+func TestADaemonThatCannotTellIsNoOlderOne(t *testing.T) {
+	l := &listening{older: true, reply: "ERR unavailable\n"}
+	s := quietService(t, l.client(t))
+	for range 2 {
+		if code := status(s, "192.0.2.1"); code != http.StatusServiceUnavailable {
+			t.Errorf("%d", code)
+		}
+	}
+	if n := l.labels; len(n) != 4 || n[0] == "" || n[1] != "" || n[2] != n[0] || n[3] != "" {
+		t.Errorf("labels %q: want one each time, and then none", n)
 	}
 }
 
