@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -80,12 +81,18 @@ func (t *Token) Refuse() error {
 	return program.Usage("this is no token: " + t.Is + "; " + t.Next)
 }
 
-// Lines reads one token from each line. It waits for the input until ctx ends.
+// maxLines is how many bytes are read for several tokens.
+const maxLines = 64 << 20
+
+// Lines reads one token from each line. It waits for the input until ctx ends. More than
+// 64 MiB are an error of usage.
 func (t *TokenSource) Lines(ctx context.Context) ([]string, error) {
-	const most = 64 << 20
-	text, err := t.read(ctx, most)
-	if err != nil {
+	text, err := t.read(ctx, maxLines+1)
+	switch {
+	case err != nil:
 		return nil, err
+	case len(text) > maxLines: // the last token may be cut
+		return nil, program.Usage("the tokens have more than 64 MiB: give fewer of them")
 	}
 	var tokens []string
 	number := 0
@@ -140,10 +147,13 @@ func (t *TokenSource) readAll(most int64) ([]byte, error) {
 		in = f
 	}
 	text, err := io.ReadAll(io.LimitReader(in, most))
-	if err != nil {
-		return nil, program.Usage(fmt.Sprintf("cannot read the token: %v", errors.Unwrap(err)))
+	if err == nil {
+		return text, nil
 	}
-	return text, nil
+	if path, ok := errors.AsType[*fs.PathError](err); ok { // which repeats the name of the file
+		err = path.Err
+	}
+	return nil, program.Usage(fmt.Sprintf("cannot read the token: %v", err))
 }
 
 // fromInput reports whether the token comes from standard input.
