@@ -3,6 +3,7 @@ package revoke
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,6 +15,9 @@ const (
 	noteInterval = time.Minute
 	// sweepEvery: once in that many intervals Keep forgets revocations that are over.
 	sweepEvery = 10
+	// noteWait is how long Note waits until what it has learnt is saved. A disk that takes
+	// longer hangs, and the lookup must not hang with it.
+	noteWait = 250 * time.Millisecond
 )
 
 // latestIssue returns the greatest iat that a token issued by now can have. The
@@ -61,7 +65,10 @@ func raise(n *atomic.Int64, v int64) bool {
 }
 
 // Note learns from a verified token what decides how much revocations cover: how long
-// tokens live here, and when they are issued by their issuer's clock.
+// tokens live here, and when they are issued by their issuer's clock. What it has learnt
+// counts at once. If revocations have to be kept for longer because of it, Note has Keep save
+// it, and waits for that for noteWait at most: otherwise a restart could forget them while
+// such a token is alive.
 func (l *List) Note(t *Token) {
 	started := t.Issued
 	if started == 0 {
@@ -75,35 +82,94 @@ func (l *List) Note(t *Token) {
 	if retain := l.retain.Load(); retain == 0 || lifetime <= retain || l.counts.session.Load()+l.counts.subject.Load() == 0 {
 		return // Keep or the next change saves it
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_ = l.save() // after a failure the next change tries again
+	saved, ok := l.news.demand()
+	if !ok { // few lookups end after Keep, when the daemon stops
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		_ = l.save() // the next start may learn it again
+		return
+	}
+	timer := time.NewTimer(noteWait)
+	defer timer.Stop()
+	select {
+	case <-saved: // or could not be; Keep tries again
+	case <-timer.C: // Keep still does it, as soon as the disk answers
+	}
+}
+
+// news is what Note has learnt and wants to have saved at once. Safe for concurrent use.
+type news struct {
+	due   chan struct{} // has an element if somebody waits
+	mu    sync.Mutex
+	saved chan struct{} // nil: nobody waits
+	over  bool          // Keep has ended, or saves for the last time
+}
+
+func (n *news) init() { n.due = make(chan struct{}, 1) }
+
+// demand has Keep save what is known now. saved is closed when Keep has tried to. ok is false
+// if Keep does not do it any more.
+func (n *news) demand() (saved <-chan struct{}, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.over {
+		return nil, false
+	}
+	if n.saved == nil {
+		n.saved = make(chan struct{})
+	}
+	select {
+	case n.due <- struct{}{}:
+	default:
+	}
+	return n.saved, true
+}
+
+// take returns the function that tells those who wait now that Keep has tried to save what is
+// known now. last says that Keep will not do it again.
+func (n *news) take(last bool) (tell func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	saved := n.saved
+	n.saved, n.over = nil, last
+	return func() {
+		if saved != nil {
+			close(saved)
+		}
+	}
 }
 
 // Keep regularly saves what Note has learnt, until ctx ends, and then a last time.
 // Otherwise, a host that has no clock of its own, or whose clock is set back while it
 // is down, would revoke less than has been issued. Keep notes at once which revoked
-// sessions are still in use. It also forgets revocations that are over.
+// sessions are still in use, and saves at once what Note waits for. It also forgets
+// revocations that are over.
 func (l *List) Keep(ctx context.Context) {
 	ticker := time.NewTicker(noteInterval)
 	defer ticker.Stop()
 	failed := false
 	for n := 1; ; n++ {
+		ended := false
 		select {
 		case <-ctx.Done():
+			ended = true
 		case <-l.sights.due:
 			n-- // no interval has passed
+		case <-l.news.due:
+			n--
 		case <-ticker.C:
 			if n%sweepEvery == 1 { // for the first time soon after the start, when upstreams have been heard
 				l.Sweep()
 			}
 		}
+		tell := l.news.take(ended)
 		err := errors.Join(l.renew(), l.saveNews())
+		tell()
 		if err != nil && !failed {
 			l.log.Warn("the journal of revocations cannot be written, will be tried again: after a restart with a wrong clock a revocation would cover less; mend the state directory", "error", err)
 		}
 		failed = err != nil
-		if ctx.Err() != nil {
+		if ended {
 			return
 		}
 	}

@@ -3,13 +3,76 @@ package revoke
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
+
+// keeping has Keep run until end is called or the test ends.
+func keeping(t *testing.T, l *List) (end func()) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { l.Keep(ctx) })
+	end = func() {
+		stop()
+		running.Wait()
+	}
+	t.Cleanup(end)
+	return end
+}
+
+// TestALookupDoesNotHangWithTheDisk: its token lives longer than any that was seen before, so
+// revocations have to be kept for longer. A change is being saved to a disk that does not
+// answer, and that fact with it when the disk answers again.
+func TestALookupDoesNotHangWithTheDisk(t *testing.T) {
+	s := newShelf(t)
+	r := s.open()
+	s.revoke(r, Mark{KindSession, "main", "s"})
+	keeping(t, r)
+	const long = 90 * 24 * time.Hour
+	see := func(lifetime time.Duration) <-chan struct{} {
+		noted := make(chan struct{})
+		go func() {
+			defer close(noted)
+			r.Note(&Token{Project: "main", Issued: s.now().Unix(), Expires: s.now().Add(lifetime).Unix(), Verified: s.now()})
+		}()
+		return noted
+	}
+	r.mu.Lock() // as a change that is being saved
+	for _, noted := range []<-chan struct{}{see(long - time.Hour), see(long)} {
+		select {
+		case <-noted:
+		case <-time.After(30 * time.Second):
+			r.mu.Unlock()
+			t.Fatal("the lookup hangs")
+		}
+	}
+	r.mu.Unlock()
+	e2e.Until(t, "it is saved", func() bool {
+		return strings.Contains(s.text(), fmt.Sprint(int64(long/time.Second)))
+	})
+}
+
+// TestALookupThatEndsAfterKeepSavesItself what it has shown: nobody else does it any more.
+func TestALookupThatEndsAfterKeepSavesItself(t *testing.T) {
+	s := newShelf(t)
+	r := s.open()
+	s.revoke(r, Mark{KindSession, "main", "s"})
+	keeping(t, r)()
+	const long = 90 * 24 * time.Hour
+	r.Note(&Token{Project: "main", Issued: s.now().Unix(), Expires: s.now().Add(long).Unix(), Verified: s.now()})
+	if !strings.Contains(s.text(), fmt.Sprint(int64(long/time.Second))) {
+		t.Error("it is not saved")
+	}
+}
 
 // TestTheGreatestIatIsSavedNowAndThen, and when the daemon stops: once for each
 // change. A failure to save is logged once.

@@ -14,6 +14,7 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/clock"
 	"github.com/neonauthd/neonauthd/daemon/clock/clocktest"
 	"github.com/neonauthd/neonauthd/daemon/statedir"
+	"github.com/neonauthd/neonauthd/internal/e2e"
 )
 
 // retention is the retention of a shelf, unless the test sets another.
@@ -265,10 +266,13 @@ func TestTheJournalIsWrittenAnewWhenMostOfItIsHistory(t *testing.T) {
 func TestLongLivedTokensAreNotForgottenByARestart(t *testing.T) {
 	s := newShelf(t)
 	r := s.open()
+	end := keeping(t, r)
 	m := Mark{KindSession, "main", "s"}
 	s.revoke(r, m)
 	now := s.now()
 	r.Note(&Token{Project: "main", Issued: now.Unix(), Expires: now.Add(30 * 24 * time.Hour).Unix(), Verified: now})
+	e2e.Until(t, "that is saved, before Keep ends", func() bool { return strings.Contains(s.text(), fmt.Sprint(30*24*3600)) })
+	end()
 	s.advance(29 * 24 * time.Hour)
 	if !s.swept().Has(m) {
 		t.Error("forgotten while a covered token can be alive")

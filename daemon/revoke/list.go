@@ -68,6 +68,7 @@ type List struct {
 	issued  sync.Map                                 // project name -> *atomic.Int64, the greatest iat seen in its tokens
 	terms   atomic.Pointer[map[string]time.Duration] // of sessions, see SetSessionLifetimes
 	sights  sights
+	news    news
 	faults  sync.Map // Fault -> struct{}
 
 	log     *slog.Logger
@@ -109,6 +110,7 @@ func Open(dir *statedir.Dir, o Options) (*List, error) {
 	}
 	l := &List{now: o.Now, wall: o.Wall, floor: o.ClockFloor, opened: o.Now(), log: o.Log, most: Max, stamp: o.Stamp, learnt: newFacts()}
 	l.sights.init()
+	l.news.init()
 	l.journal = newJournal(dir)
 	l.SetRetention(o.Retention)
 	found, err := l.journal.load(l.replay)
