@@ -59,12 +59,11 @@ func (m *Member) Link() (l Link, ok bool) {
 	return Link{f, m}, f != nil
 }
 
-// Denied tells the fleet, without waiting, that the upstream denies a user. From
-// then on no host uses a profile that was asked for earlier.
+// Denied tells the fleet, without waiting, that the upstream denies a user. Soon after it
+// no host uses a profile that was asked for earlier.
 func (l Link) Denied(project, subject string) {
 	mark := revoke.Mark{Kind: revoke.KindPurgeSubject, Project: project, Value: subject}
-	if err := l.member.o.List.Purge(mark, fleet.PurgeLife); err != nil {
-		l.member.o.Log.Warn("a purge is in force and would not survive a restart; mend the state directory", "error", err)
+	if !l.member.denials.add(mark) {
+		l.member.purgeDenied(mark)
 	}
-	l.member.Tell(mark)
 }

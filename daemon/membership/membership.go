@@ -41,6 +41,7 @@ type Member struct {
 	o       Options
 	id      string
 	journal *journal
+	denials denials
 	current atomic.Pointer[fleet.Fleet] // nil: no fleet
 
 	mu      sync.Mutex // serialises joining and leaving
@@ -56,7 +57,7 @@ func New(o Options) *Member {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	m := &Member{o: o, stop: func() {}}
+	m := &Member{o: o, stop: func() {}, denials: denials{queue: make(chan revoke.Mark, maxDenials)}}
 	m.ended = make(chan struct{})
 	close(m.ended)
 	m.journal = &journal{member: m}
@@ -122,7 +123,7 @@ func (m *Member) Run(ctx context.Context) {
 	m.life = ctx
 	m.begin()
 	m.mu.Unlock()
-	<-ctx.Done()
+	m.purgeDenials(ctx)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.group.Wait()

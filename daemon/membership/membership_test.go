@@ -24,6 +24,9 @@ type host struct {
 	dir  *statedir.Dir
 	stop func()
 
+	cancel context.CancelFunc // ends Run
+	ran    sync.WaitGroup     // of Run
+
 	mu      sync.Mutex
 	changed []revoke.Mark
 }
@@ -53,12 +56,12 @@ func newHostWithClock(t testing.TB, path string, now func() time.Time) *host {
 		},
 		Settled: func(ctx context.Context) error { return ctx.Err() },
 	})
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { h.Run(ctx) })
+	var ctx context.Context
+	ctx, h.cancel = context.WithCancel(context.Background())
+	h.ran.Go(func() { h.Run(ctx) })
 	h.stop = sync.OnceFunc(func() {
-		cancel()
-		running.Wait()
+		h.cancel()
+		h.ran.Wait()
 		_ = h.list.Close()
 		_ = h.dir.Close()
 	})
