@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/fleet"
+	"github.com/neonauthd/neonauthd/daemon/fleet/engineurl"
 	"github.com/neonauthd/neonauthd/internal/foreign"
 	"github.com/neonauthd/neonauthd/internal/secretfile"
 	"github.com/neonauthd/neonauthd/internal/span"
@@ -40,7 +41,7 @@ const (
 type Fleet struct {
 	// Name is the same on all hosts of the fleet, in the form of a project's name.
 	Name string `toml:"name"`
-	// URLs are where the engine is, as fleet.ParseURL reads them, 1 to MaxFleetURLs. Several
+	// URLs are where the engine is, as engineurl.Parse reads them, 1 to MaxFleetURLs. Several
 	// are seeds of a cluster or, with Sentinel, sentinels.
 	URLs []string `toml:"urls"`
 	// Sentinel is the name that sentinels give the master. Empty: there are no sentinels.
@@ -144,9 +145,9 @@ func (f *Fleet) validate(projects []Project, report reporter) {
 
 // validateURLs reports whether the connection is encrypted.
 func (f *Fleet) validateURLs(report reporter) (encrypted bool) {
-	var first fleet.Endpoint
+	var first engineurl.Endpoint
 	for i, raw := range f.URLs {
-		e, err := fleet.ParseURL(raw)
+		e, err := engineurl.Parse(raw)
 		if err != nil {
 			report("urls", "entry %d %v", i+1, err)
 			continue

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/neonauthd/neonauthd/daemon/fleet/engineurl"
 	"github.com/neonauthd/neonauthd/internal/foreign"
 )
 
@@ -66,7 +67,7 @@ func Check(ctx context.Context, o Options) []Finding {
 // before it had said anything, as a port for TLS does; else "".
 func wantsTLS(err error, o *Options) string {
 	for _, raw := range o.URLs {
-		if where, err := ParseURL(raw); err != nil || where.TLS || where.Socket {
+		if where, err := engineurl.Parse(raw); err != nil || where.TLS || where.Socket {
 			return ""
 		}
 	}

@@ -37,7 +37,7 @@ var ErrNotSaved = errors.New("in force, and not saved")
 // Now must be given.
 type Options struct {
 	Name     string         // of the fleet, part of every name in the engine
-	URLs     []string       // see ParseURL; several are seeds of a cluster, or sentinels
+	URLs     []string       // see engineurl.Parse; several are seeds of a cluster, or sentinels
 	Sentinel string         // name of the master; "" uses no sentinels
 	Password string         // "": the engine asks for none
 	CA       *x509.CertPool // nil: the system's
