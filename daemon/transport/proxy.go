@@ -64,7 +64,7 @@ func ParseProxy(text string) (Proxy, error) {
 		return Proxy{}, errors.New("must begin with http:// or https://: proxies of other kinds, such as SOCKS, are not supported")
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
 		return Proxy{}, errors.New("must end with the port: a proxy has no path")
-	case !plainHost(u.Host):
+	case !PlainHost(u.Host):
 		return Proxy{}, errors.New("has a host with other than plain ASCII letters; write an internationalised name as xn--")
 	}
 	port := u.Port()
@@ -125,8 +125,8 @@ func (p Proxy) GoString() string { return p.text }
 // MarshalText is as String.
 func (p Proxy) MarshalText() ([]byte, error) { return []byte(p.text), nil }
 
-// plainHost reports whether the host of an address is visible ASCII without a zone ("%"). The
-// empty text is.
-func plainHost(text string) bool {
+// PlainHost reports whether the host of an address is visible ASCII without a zone ("%"): two
+// readers could understand any other differently. The empty text is.
+func PlainHost(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '%' }) < 0
 }

@@ -97,10 +97,8 @@ func parseEndpoint(raw string, private bool) (*url.URL, error) {
 // checkHost refuses a host that two readers could understand differently: it must be ASCII, without a zone, and with a
 // real port.
 func checkHost(u *url.URL) error {
-	for _, r := range u.Host {
-		if r <= ' ' || r >= 0x7f || r == '%' {
-			return errors.New("has a host with other than plain ASCII letters; write an internationalised name as xn--")
-		}
+	if !transport.PlainHost(u.Host) {
+		return errors.New("has a host with other than plain ASCII letters; write an internationalised name as xn--")
 	}
 	if u.Hostname() == "" {
 		return errors.New("has no host; write one, such as https://auth.example.com")
