@@ -108,7 +108,7 @@ func (h *health) ready(w http.ResponseWriter, _ *http.Request) {
 		httpserver.Say(w, http.StatusServiceUnavailable, "stopping")
 		return
 	}
-	if h.daemon.clockUnset() { // which can also be why there are no keys: no certificate is valid yet
+	if h.daemon.resolver.ClockUnset() { // which can also be why there are no keys: no certificate is valid yet
 		httpserver.Say(w, http.StatusServiceUnavailable, clockUnsetStatus)
 		return
 	}

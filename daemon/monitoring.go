@@ -39,7 +39,7 @@ func (d *Daemon) startMonitoring(ctx, life context.Context, l *Listeners, failed
 		d.group.Go(func() { failed <- h.serve(life, l.Metrics) })
 	}
 	o := &observer{daemon: d, told: status}
-	o.unset.look(d.clockUnset(), d.opts.Now(), d.opts.Logger) // at once: most often the clock is unset when the host starts
+	o.unset.look(d.resolver.ClockUnset(), d.opts.Now(), d.opts.Logger) // at once: most often the clock is unset when the host starts
 	d.group.Go(func() { o.run(ctx) })
 	blindAfter := func() time.Duration { return time.Duration(d.state.Load().config.Fleet.BlindAfter) }
 	d.group.Go(func() { new(blindness).run(ctx, d.fleet.Hearing, blindAfter, d.opts.Logger) })
@@ -92,7 +92,7 @@ func (o *observer) check() {
 		d.opts.Logger.Info("the wall clock went on by more, or less, than the time that passed: this host slept, or its clock was set; what is kept is taken to be older by that", "jump", jump.Round(time.Second).String())
 	}
 	o.checked = now
-	o.unset.look(d.clockUnset(), now, d.opts.Logger)
+	o.unset.look(d.resolver.ClockUnset(), now, d.opts.Logger)
 	before := o.projects
 	o.projects = map[string]projectHealth{}
 	for _, p := range d.projects().List {
@@ -158,7 +158,7 @@ func (d *Daemon) status() string {
 			text += "; " + part.what + strings.Join(part.projects, ", ")
 		}
 	}
-	if d.clockUnset() {
+	if d.resolver.ClockUnset() {
 		text += "; " + clockUnsetStatus
 	}
 	switch h := d.fleet.Hearing(); {
@@ -182,9 +182,6 @@ func (d *Daemon) status() string {
 	return text
 }
 
-// clockUnset reports whether this host's clock shows a time before ClockFloor, so that no
-// lookup is judged.
-func (d *Daemon) clockUnset() bool { return d.opts.Now().Before(d.opts.ClockFloor) }
 
 // logStart logs the beginning of a run.
 func (d *Daemon) logStart(l *Listeners) {

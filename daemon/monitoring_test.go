@@ -26,7 +26,7 @@ func newObserver(w *liveDaemon) (*observer, *[]string) {
 		Now:    w.clock.now,
 		Logger: slog.New(slog.NewTextHandler(w.log, nil)),
 		Notify: func(state string) { *told = append(*told, state) },
-	}}}
+	}, resolver: d.resolver}}
 	o.daemon.state.Store(d.state.Load())
 	return o, told
 }

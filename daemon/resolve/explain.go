@@ -54,7 +54,7 @@ func (r *Resolver) Explain(l *Lookup) Explanation {
 		x.Outcome, x.Checks = v.Outcome, t.checks()
 		l.digest = DigestOf(l.Token) // a lookup of a malformed credential needs no digest
 	}
-	if !r.timely(r.now()) {
+	if r.ClockUnset() {
 		x.Checks = append(x.Checks, Check{Name: "clock", Result: keyset.Failed, Detail: protocol.TextClockUnset})
 	}
 	x.Digest = hex.EncodeToString(l.digest[:6])
@@ -77,7 +77,7 @@ func (r *Resolver) explainToken(l *Lookup, known Verdict, recalled bool) protoco
 	switch {
 	case !recalled:
 		return v.Outcome
-	case r.timely(r.now()) && known.Outcome != v.Outcome:
+	case !r.ClockUnset() && known.Outcome != v.Outcome:
 		l.trace.note("memory", map[bool]keyset.Result{true: keyset.Passed, false: keyset.Failed}[known.Status() == protocol.OK],
 			"what was found out earlier is remembered ("+known.Outcome.String()+"); by now the checks come to something else")
 	}

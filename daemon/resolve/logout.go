@@ -67,7 +67,7 @@ func (r *Resolver) Logout(ctx context.Context, l *Lookup) Ending {
 	switch {
 	case !keyset.Gate(l.Token):
 		return Ending{Outcome: protocol.Rejected(protocol.ReasonMalformed)}
-	case !r.timely(r.now()):
+	case r.ClockUnset():
 		return ending(untimely())
 	}
 	l.kind, l.digest, l.logout = signed, DigestOf(l.Token), true

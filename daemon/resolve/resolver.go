@@ -212,6 +212,10 @@ func (r *Resolver) recallOpaque(l *Lookup, now time.Time) (Verdict, bool) {
 	return r.profiles.recall(l, nil, now)
 }
 
+// ClockUnset reports whether the clock shows a time before ClockFloor, so that no lookup is
+// judged.
+func (r *Resolver) ClockUnset() bool { return !r.timely(r.now()) }
+
 // timely reports whether the clock is at ClockFloor or later.
 func (r *Resolver) timely(now time.Time) bool { return !now.Before(r.clockFloor) }
 
