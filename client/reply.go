@@ -121,9 +121,8 @@ func (f *fieldReader) text(name string) string {
 // number returns a count. A negative number is invalid.
 func (f *fieldReader) number(name string) int64 {
 	raw, ok := f.fields.Get(name)
-	const most = 1 << 33 // seconds: as a point in time the year 2242, as a duration 272 years
 	n, err := protocol.Int(raw)
-	if !ok || err != nil || n < 0 || n > most {
+	if !ok || err != nil || n < 0 || n > protocol.MaxExpires { // no number of a reply is greater
 		f.bad = cmp.Or(f.bad, name)
 	}
 	return n

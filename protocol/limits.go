@@ -43,6 +43,9 @@ const (
 	MaxID = 512
 	// MaxTTL is the greatest ttl of an accepted answer, in seconds.
 	MaxTTL = 60
+	// MaxExpires is the greatest exp of an accepted answer, in seconds since 1970: the year 2242. A token that lives
+	// longer has it too. Clients refuse greater numbers.
+	MaxExpires = 1 << 33
 	// MaxDeadline is the greatest deadline of a lookup, in milliseconds.
 	MaxDeadline = 60000
 	// MaxMaxAge is the greatest max-age of a lookup, in seconds.

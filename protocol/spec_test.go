@@ -156,18 +156,18 @@ func TestSpecAndCodeHaveTheSameFields(t *testing.T) {
 }
 
 func TestSpecAndCodeHaveTheSameLimits(t *testing.T) {
-	code := map[string]int{
+	code := map[string]int64{
 		"MaxRequestLine": protocol.MaxRequestLine, "MaxProfile": protocol.MaxProfile, "MaxReplyLine": protocol.MaxReplyLine,
 		"MaxTag": protocol.MaxTag, "MaxName": protocol.MaxName, "MaxFields": protocol.MaxFields,
 		"MaxArguments": protocol.MaxArguments, "MaxToken": protocol.MaxToken, "MaxText": protocol.MaxText,
-		"MaxClientName": protocol.MaxClientName, "MaxReason": protocol.MaxReason, "MaxID": protocol.MaxID, "MaxTTL": protocol.MaxTTL, "MaxDeadline": protocol.MaxDeadline,
+		"MaxClientName": protocol.MaxClientName, "MaxReason": protocol.MaxReason, "MaxID": protocol.MaxID, "MaxTTL": protocol.MaxTTL, "MaxExpires": protocol.MaxExpires, "MaxDeadline": protocol.MaxDeadline,
 		"MaxMaxAge": protocol.MaxMaxAge, "MaxHeard": protocol.MaxHeard, "MaxProject": protocol.MaxProject, "MaxFor": protocol.MaxFor, "HandleLength": protocol.HandleLength, "MaxHandles": protocol.MaxHandles,
 		"MaxForget": protocol.MaxForget, "MaxWatchLine": protocol.MaxWatchLine, "MaxLease": protocol.MaxLease,
 	}
-	spec := map[string]int{}
+	spec := map[string]int64{}
 	row := regexp.MustCompile("(?m)^\\| [^|]* \\| (\\d+)[^|]* \\| `(\\w+)` \\|$")
 	for _, match := range row.FindAllStringSubmatch(section(t, "Limits"), -1) {
-		value, err := strconv.Atoi(match[1])
+		value, err := strconv.ParseInt(match[1], 10, 64)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func appendAccepted(dst, tag []byte, v *resolve.Verdict, kept []byte) []byte {
 	dst = append(dst, v.Fields()...)
 	dst = protocol.AppendInt(dst, protocol.FieldAge, int64(max(0, v.Age)/time.Second))
 	dst = protocol.AppendInt(dst, protocol.FieldTTL, int64(max(0, v.TTL)/time.Second))
-	dst = protocol.AppendInt(dst, protocol.FieldExpires, v.Expires())
+	dst = protocol.AppendInt(dst, protocol.FieldExpires, min(v.Expires(), protocol.MaxExpires))
 	dst = protocol.AppendField(dst, protocol.FieldSource, v.Source.String())
 	if v.Heard > 0 {
 		dst = protocol.AppendInt(dst, protocol.FieldHeard, ceilSeconds(v.Heard))
