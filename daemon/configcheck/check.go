@@ -294,9 +294,9 @@ func (c *projectCheck) serverKey(ctx context.Context) {
 		}
 		fmt.Fprintf(c.out, "  note        no server key: claims are verified, profiles are answered as misconfigured%s\n", also)
 	default:
-		c.report("project id and server key, as the upstream sees them", c.project.TestServerKey(ctx))
+		c.report("project id and server key, as the upstream sees them", c.project.Upstream().SelfTest(ctx))
 		for _, kind := range c.config.APIKeys {
-			c.report("API keys of type "+kind+", as the upstream sees them", c.project.TestAPIKeys(ctx, kind))
+			c.report("API keys of type "+kind+", as the upstream sees them", c.project.Upstream().TestAPIKeys(ctx, kind == config.APIKeysTeam))
 		}
 	}
 }
@@ -316,7 +316,7 @@ func (c *projectCheck) introspection(ctx context.Context) {
 		c.report("introspection", errors.New("no introspection.secret: what it judges is answered as misconfigured"))
 		return
 	}
-	err = c.project.TestIntrospection(ctx)
+	err = c.project.Upstream().TestIntrospection(ctx)
 	c.report(fmt.Sprintf("introspection as client %s, by %s", c.config.Introspection.ClientID, c.config.Introspection.Method()), err)
 	if err == nil {
 		what := "its resource"

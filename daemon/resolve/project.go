@@ -193,7 +193,8 @@ func (p *Project) config() *config.Project { return p.table.Load() }
 // system's.
 func (p *Project) CA() *config.CA { return p.ca }
 
-// Upstream returns the project's client, for reports on how the upstream is reached.
+// Upstream returns the project's client, for reports on how the upstream is reached, and on what
+// it says to a test of the settings.
 func (p *Project) Upstream() *upstream.Client { return p.upstream }
 
 // Keys returns what keeps the project's keys. Its Run has to be called too. A successor of
@@ -222,7 +223,7 @@ func (p *Project) selfTest(ctx context.Context) {
 		return
 	}
 	pause.Retry(ctx, firstRetry, longestRetry, func() bool {
-		err := p.TestServerKey(ctx)
+		err := p.upstream.SelfTest(ctx)
 		if err == nil {
 			p.tested.Store(true)
 			p.log.Info("project id and server key are right")
@@ -252,19 +253,6 @@ func (p *Project) NeedsServerKey() bool { return p.preset.ServerKey }
 
 // HasServerKey reports whether a server key was read.
 func (p *Project) HasServerKey() bool { return !p.serverKey.Empty() }
-
-// TestAPIKeys asks the upstream once whether it judges API keys of a type.
-func (p *Project) TestAPIKeys(ctx context.Context, kind string) error {
-	return p.upstream.TestAPIKeys(ctx, kind == config.APIKeysTeam)
-}
-
-// TestIntrospection asks the upstream once whether it takes the client that introspects.
-func (p *Project) TestIntrospection(ctx context.Context) error {
-	return p.upstream.TestIntrospection(ctx)
-}
-
-// TestServerKey asks the upstream once whether it takes project id and server key.
-func (p *Project) TestServerKey(ctx context.Context) error { return p.upstream.SelfTest(ctx) }
 
 // flight returns the key of the flight for key, which is a token's digest or the key of
 // a profile. Lookups with the same flight key share one flight. After a reload no lookup

@@ -53,12 +53,7 @@ func (v *Verdict) Fields() []byte {
 }
 
 // Subject returns the id of the token's user; "" unless accepted.
-func (v *Verdict) Subject() string {
-	if v.entry == nil {
-		return ""
-	}
-	return v.entry.subject
-}
+func (v *Verdict) Subject() string { return v.entry.user().ID }
 
 // Expires returns when the token of an accepted verdict ends, in Unix seconds; 0 unless
 // accepted.
