@@ -148,10 +148,10 @@ func (c *payload) member(name []byte, value strictjson.Value) error {
 		c.readReason(name, value)
 	}
 	c.checkEnded(name, value)
-	// A value that is not a string names no session.
+	// A value that is not a string names no session, and neither does one that no revocation could name.
 	if at := slices.Index(c.policy.SessionClaims, string(name)); at >= 0 && what == "" && value.Kind() == '"' {
 		var id string
-		if id, what = identifier(value); id != "" && (c.session == "" || at < c.sessionAt) {
+		if id, what = identifier(value); id != "" && len(id) <= protocol.MaxID && (c.session == "" || at < c.sessionAt) {
 			c.session, c.sessionAt = id, at
 		}
 	}

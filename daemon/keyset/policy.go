@@ -65,6 +65,18 @@ func (c Class) String() string {
 	}
 }
 
+// Principal returns who the subject of a token of the class is, as replies say it.
+func (c Class) Principal() string {
+	switch c {
+	case ClassMachine:
+		return protocol.PrincipalMachine
+	case ClassTeam:
+		return protocol.PrincipalTeam
+	default:
+		return protocol.PrincipalUser
+	}
+}
+
 // Audience says that tokens whose "aud" is Name and whose "iss" is one of
 // Issuers were issued to users of a class. All comparisons are exact. The zero
 // value matches no token.

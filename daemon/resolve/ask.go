@@ -8,6 +8,7 @@ import (
 
 	"github.com/neonauthd/neonauthd/daemon/keyset"
 	"github.com/neonauthd/neonauthd/daemon/resolve/linkage"
+	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/internal/program"
 	"github.com/neonauthd/neonauthd/protocol"
@@ -62,6 +63,10 @@ func (p *Project) claimsOf(profile *upstream.Profile) *keyset.Claims {
 	return c
 }
 
+// revocable reports whether a revocation can name the user of a token. If none can, the token
+// is not accepted: somebody must be able to shut out its user.
+func revocable(subject string) bool { return len(subject) <= protocol.MaxID }
+
 // introspect asks the upstream about an access token by introspection. If e is not nil,
 // the token has been verified, and the answer can only deny it.
 func (p *Project) introspect(ctx context.Context, l *Lookup, e *entry, priority upstream.Priority) (a answer, err error) {
@@ -88,6 +93,9 @@ func (p *Project) read(text []byte, e *entry, now time.Time) (a answer, outcome 
 	a.body = text
 	if e == nil {
 		claims, outcome := said.Token(now)
+		if !revocable(claims.Subject) {
+			return a, protocol.Outcome{}, wording.Unrevocable
+		}
 		a.whose = &claims
 		outcome = rival.outcome(outcome, func() protocol.Outcome {
 			said, err := rival.introspection.ReadIntrospection(text)

@@ -54,20 +54,8 @@ func newEntry(l *Lookup, c *keyset.Claims, revision uint64, now time.Time) *entr
 	}
 	e.head = protocol.AppendField(e.head, "project", l.Project.name)
 	e.head = protocol.AppendField(e.head, "sub", c.Subject)
-	e.head = protocol.AppendField(e.head, protocol.FieldPrincipal, principalOf(c.Class))
+	e.head = protocol.AppendField(e.head, protocol.FieldPrincipal, c.Class.Principal())
 	return e
-}
-
-// principalOf returns the kind of principal that a token of the class stands for.
-func principalOf(class keyset.Class) string {
-	switch class {
-	case keyset.ClassMachine:
-		return protocol.PrincipalMachine
-	case keyset.ClassTeam:
-		return protocol.PrincipalTeam
-	default:
-		return protocol.PrincipalUser
-	}
 }
 
 // alive reports whether the entry is valid at now for a lookup in project p, whose issuer is

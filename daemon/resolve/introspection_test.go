@@ -332,3 +332,15 @@ func TestAPurgedAnswerEndsNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestAnOpaqueTokenWhoseUserNoRevocationCanNameIsUnknown, as a token with claims is.
+func TestAnOpaqueTokenWhoseUserNoRevocationCanNameIsUnknown(t *testing.T) {
+	k := newIntrospecting(t, config.DefaultIntrospectionLimit)
+	for length, want := range map[int]protocol.Status{protocol.MaxID: protocol.OK, protocol.MaxID + 1: protocol.ERR} {
+		user := k.upstream.AddUser(standin.User{ID: strings.Repeat("u", length)})
+		token := k.upstream.OpaqueToken(standin.Neon, standin.TokenSpec{Subject: user.ID, Client: "checker", Resources: []string{k.upstream.Resource()}})
+		if v, _ := k.askFully(k.profile(k.project("mcp"), token)); v.Status() != want {
+			t.Errorf("sub of %d bytes: %s", length, v.Outcome)
+		}
+	}
+}

@@ -259,3 +259,32 @@ func TestDistinctListsNeverShareAKey(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestATokenWhoseUserNoRevocationCanNameIsUnknown: nobody could shut out its user. A session
+// that no revocation can name counts as none, so what ends tokens without a session ends it.
+func TestATokenWhoseUserNoRevocationCanNameIsUnknown(t *testing.T) {
+	k := newHarness(t, nil)
+	p := k.project("stack")
+	longest, tooLong := strings.Repeat("u", protocol.MaxID), strings.Repeat("u", protocol.MaxID+1)
+	good := k.token(longest)
+	wantAccepted(t, "the longest", k.ask(p, good))
+	k.revoke("subject", longest, true)
+	wantOutcome(t, "the longest, revoked", k.ask(p, good), protocol.Rejected(protocol.ReasonRevoked))
+	for _, name := range []string{"first", "again"} {
+		v, recalled := k.askFully(k.claims(p, k.token(tooLong)))
+		wantOutcome(t, name, v, protocol.Unknown(protocol.CodeMisconfigured))
+		if recalled {
+			t.Error("it is remembered")
+		}
+	}
+	x := k.resolver.Explain(k.claims(p, k.token(tooLong)))
+	if last := x.Checks[len(x.Checks)-1]; x.Outcome != protocol.Unknown(protocol.CodeMisconfigured) || last.Result != keyset.Failed || last.Detail != wording.Unrevocable {
+		t.Errorf("explained as %s: %+v", x.Outcome, last)
+	}
+	for session, want := range map[string]string{longest: longest, tooLong: ""} {
+		v := k.ask(p, k.upstream.StackToken(standin.TokenSpec{Subject: "ada", Session: session}))
+		if wantAccepted(t, "a session", v); v.entry != nil && v.entry.session != want {
+			t.Errorf("a session id of %d bytes is %q", len(session), v.entry.session)
+		}
+	}
+}

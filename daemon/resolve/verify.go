@@ -208,6 +208,9 @@ func (w *walk) conclude(j *judged, revision uint64) Verdict {
 	keys, outcome, now := j.keys, j.outcome, j.at
 	switch outcome.Status() {
 	case protocol.OK:
+		if !revocable(j.claims.Subject) {
+			return w.unrevocable()
+		}
 		e := newEntry(w.l, &j.claims, revision, now)
 		e.pins = j.pins
 		if w.l.trace == nil {
@@ -227,6 +230,14 @@ func (w *walk) conclude(j *judged, revision uint64) Verdict {
 		w.rejections.Set(w.l.digest, no, lifetime)
 	}
 	return rejected(outcome.Reason())
+}
+
+// unrevocable returns the verdict of a token whose user no revocation can name, and logs why.
+func (w *walk) unrevocable() Verdict {
+	project := w.l.Project.name
+	w.l.trace.note("subject", keyset.Failed, wording.Unrevocable)
+	w.log.LogAttrs(context.Background(), slog.LevelError, "a good token was answered misconfigured: "+wording.Unrevocable, program.Every(unjudgedInterval, project), slog.String("project", project))
+	return unknown(protocol.CodeMisconfigured, 0)
 }
 
 // unjudged returns the verdict of a token for which the cryptographic check has no outcome,

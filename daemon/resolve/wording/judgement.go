@@ -9,6 +9,9 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
+// Unrevocable says why a good token is not accepted.
+const Unrevocable = "sub has more than 512 bytes, so no revocation could name its user; have the issuer write shorter ids"
+
 // Judgement is how a token was judged, and by what. The zero value is no judgement.
 type Judgement struct {
 	Set     *keyset.Set      // the keys; nil if there were none
