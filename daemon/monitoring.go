@@ -182,7 +182,6 @@ func (d *Daemon) status() string {
 	return text
 }
 
-
 // logStart logs the beginning of a run.
 func (d *Daemon) logStart(l *Listeners) {
 	var names []string

@@ -222,7 +222,7 @@ func (s *profiles) failed(f *fetched, key cache.Key, l *Lookup, claims *entry, e
 		}
 	}
 	if e.Unfit() {
-		s.holdBack(key, l, e, f.failure.Code(), revision)
+		s.holdBack(key, l, e, &f.failure, revision)
 	}
 }
 

@@ -28,16 +28,20 @@ type hold struct {
 	code     protocol.Code
 }
 
-// holdBack begins a hold after an unfit answer. Without the upstream's Retry-After, each is
-// twice as long as the one before.
-func (s *profiles) holdBack(key cache.Key, l *Lookup, e *upstream.Error, code protocol.Code, revision uint64) {
+// holdBack begins a hold after an unfit answer, for which lookups get failure. Without the
+// upstream's Retry-After, each is twice as long as the one before. Asking again does not help
+// before the end of the hold, so failure says that.
+func (s *profiles) holdBack(key cache.Key, l *Lookup, e *upstream.Error, failure *Verdict, revision uint64) {
 	key = cachekey.Denied(key, l.digest)
 	before, _ := s.holds.Get(&key)
 	wait := e.RetryAfter
 	if wait == 0 {
 		wait = min(firstHold<<min(before.pauses, 8), longestHold)
 	}
-	s.holds.Set(key, hold{l.Project, revision, s.now().Add(wait), before.pauses + 1, code}, troubleKept)
+	s.holds.Set(key, hold{l.Project, revision, s.now().Add(wait), before.pauses + 1, failure.Code()}, troubleKept)
+	if failure.RetryAfter > 0 {
+		failure.RetryAfter = max(failure.RetryAfter, wait)
+	}
 }
 
 // held returns the failure for a lookup that would ask too soon. A purge ends the hold, and a

@@ -46,6 +46,9 @@ func TestACredentialWithoutAUsableAnswerIsAskedAboutAfterGrowingPauses(t *testin
 				}
 				if k.upstream.Calls(standin.Me) > before {
 					asked = append(asked, k.clock.Read().Sub(began))
+					if wait := min(firstHold<<(len(asked)-1), longestHold); v.RetryAfter != wait && test.code == protocol.CodeUnavailable {
+						t.Errorf("retry after %v, and the upstream is asked again after %v", v.RetryAfter, wait)
+					}
 				}
 			}
 			want := []time.Duration{0, 1, 3, 7, 15, 31, 61, 91}

@@ -47,7 +47,7 @@ func (a *attention) due(cause string, now time.Time) bool {
 func (e *Error) next() string {
 	switch {
 	case e.ofOne:
-		return "one user's data breaks a limit of this daemon (docs/operating.md), and other users are not concerned; mend the data at the upstream"
+		return "one user's data breaks a limit of this daemon, and other users are not concerned; make it smaller or simpler at the upstream (metadata, most likely); docs/operating.md has the limits, and neonauthctl explain tells of a token whether its user is the one"
 	case e.loud:
 		return "see what answers in the upstream's place, or between it and this host"
 	case e.act == actIntrospect:

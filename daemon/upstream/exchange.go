@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -95,7 +96,9 @@ func (c *Client) send(ctx context.Context, method, target string, header http.He
 	case !errors.Is(err, errTooLong):
 		return nil, c.paced(got, c.exchangeFailure(ctx, began, err))
 	case ok:
-		return nil, unusable(got.status, "the body is too long")
+		e := unusable(got.status, fmt.Sprintf("the body has more than %d bytes", limit))
+		e.ofOne = limit == MaxProfileBody && isJSON(got.header) // users write parts of their profiles
+		return nil, e
 	}
 	return got, nil
 }

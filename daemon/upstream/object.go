@@ -3,6 +3,7 @@ package upstream
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/neonauthd/neonauthd/internal/strictjson"
@@ -40,6 +41,9 @@ func readObject(body []byte, rules strictjson.Rules) (object, error) {
 func notStrict(status int, what string, err error) *Error {
 	fault := strictjson.What(err)
 	e := unusable(status, what+fault)
+	if fault == strictjson.TooDeep {
+		e.detail += fmt.Sprintf(", more than %d levels", maxDepth)
+	}
 	e.ofOne = slices.Contains([]string{strictjson.GivenTwice, strictjson.CaseTwins, strictjson.OddName, strictjson.TooDeep, strictjson.NotFinite}, fault)
 	return e
 }

@@ -161,12 +161,33 @@ func TestTheDiscoveryDocumentIsNoUsersData(t *testing.T) {
 	}
 }
 
+// TestWhatIsTooLongAndNoProfileIsNoUsersData: a page, or the key set.
+func TestWhatIsTooLongAndNoProfileIsNoUsersData(t *testing.T) {
+	for name, test := range map[string]struct {
+		header map[string]string
+		ask    func(*Client) error
+		most   int
+	}{
+		"a page":  {map[string]string{"Content-Type": "text/html"}, func(c *Client) error { return askAbout(c, 1) }, MaxProfileBody},
+		"key set": {jsonType, func(c *Client) error { _, err := c.Keyset(context.Background(), Validators{}); return err }, MaxKeysetBody},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := inMemory(t, memoryConfig(1000), answerWith(200, test.header, strings.Repeat(" ", test.most+1)))
+			e := want(t, test.ask(c), Unavailable, "")
+			if e.ofOne || !strings.Contains(e.Cause(), fmt.Sprintf("more than %d bytes", test.most)) {
+				t.Errorf("%+v", e)
+			}
+		})
+	}
+}
+
 // TestDataOfUsersSaysNothingAgainstTheUpstream: users can write some members of their profiles. However many of them write
 // what this daemon refuses, others are asked about.
 func TestDataOfUsersSaysNothingAgainstTheUpstream(t *testing.T) {
 	for name, member := range map[string]string{
-		"a control character in a name": `"x":{"line\nbreak":1}`,
-		"nested too deep":               `"x":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth),
+		"a control character":           `"x":{"line\nbreak":1}`,
+		"more than 4194304 bytes":       `"x":"` + strings.Repeat("x", MaxProfileBody) + `"`,
+		"more than 64 levels":           `"x":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth),
 		"a number beyond every float64": `"x":1e999`,
 		"a name given twice":            `"x":{"a":1,"a":2}`,
 	} {
@@ -175,7 +196,7 @@ func TestDataOfUsersSaysNothingAgainstTheUpstream(t *testing.T) {
 				c := inMemory(t, memoryConfig(1000), answerWith(200, jsonType, `{"id":"`+stackUser+`",`+member+`}`))
 				for n := range 2 * tripAfter {
 					e := want(t, askAbout(c, n), Unavailable, "")
-					if !e.Unfit() || e.Local || !strings.Contains(e.next(), "other users are not concerned") {
+					if !e.Unfit() || e.Local || !strings.Contains(e.Cause(), name) || !strings.Contains(e.next(), "other users are not concerned") {
 						t.Fatalf("user %d: %+v, next %q", n, e, e.next())
 					}
 				}
