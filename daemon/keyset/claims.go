@@ -94,7 +94,7 @@ type payload struct {
 	identified  bool // "jti" is there
 	anonymous   flag
 	restricted  flag
-	reason      flag   // "restricted_reason" is there, and not null
+	reason      flag   // "restricted_reason": present if it is there, set if it is not null
 	reasonType  string // of that
 	misfit      *flaw  // the first claim read here that is of the wrong kind
 }
