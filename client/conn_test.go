@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,5 +108,88 @@ func TestConnectionThatDiedUnusedIsReplaced(t *testing.T) {
 	<-ended
 	if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
 		t.Error(a)
+	}
+}
+
+// TestNoTwoConnectionsBeginWithTheSameTag, so that a reply that reaches the wrong
+// connection answers no question there.
+func TestNoTwoConnectionsBeginWithTheSameTag(t *testing.T) {
+	seen := map[string]bool{}
+	for range 3 {
+		c := daemonFunc(func(_ int, nc net.Conn) {
+			if r, err := readRequest(protocol.NewLineReader(nc, protocol.MaxRequestLine)); err == nil {
+				seen[r.tag] = true
+				_ = accept(nc, r)
+			}
+			_ = nc.Close()
+		}).client(1)
+		if a := c.Verify(t.Context(), "a.b.c"); !isAccepted(a) {
+			t.Fatal(a)
+		}
+		_ = c.Close()
+	}
+	if len(seen) != 3 {
+		t.Errorf("three connections begin with %v", seen)
+	}
+}
+
+// parted is a connection that the daemon has closed after a last word.
+type parted struct{ net.Conn }
+
+func (parted) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+// TestTheLastWordOfAClosedConnectionIsHeard: the daemon says "busy" and closes the
+// connection before the client has sent its question.
+func TestTheLastWordOfAClosedConnectionIsHeard(t *testing.T) {
+	c := &client.Client{Dial: func(context.Context) (net.Conn, error) {
+		near, far := net.Pipe()
+		go func() {
+			_, _ = far.Write([]byte("ERR busy retry-after=7\n"))
+			_ = far.Close()
+		}()
+		return parted{near}, nil
+	}}
+	defer c.Close()
+	if a, _ := c.Verify(t.Context(), "a.b.c").(client.Unknown); a.Code != protocol.CodeBusy || a.RetryAfter != 7*time.Second {
+		t.Errorf("got %v", a)
+	}
+}
+
+// leaving is a connection whose caller gives up when the reply has come.
+type leaving struct {
+	net.Conn
+	leave func()
+}
+
+func (l leaving) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	l.leave()
+	return n, err
+}
+
+// TestConnectionWhoseCallerLeavesWithTheReplyIsNotUsedAgain: the end of that caller's
+// context could still end the next call on it.
+func TestConnectionWhoseCallerLeavesWithTheReplyIsNotUsedAgain(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	dials := 0
+	pipes := daemonFunc(func(_ int, nc net.Conn) {
+		lines := protocol.NewLineReader(nc, protocol.MaxRequestLine)
+		for r, err := readRequest(lines); err == nil; r, err = readRequest(lines) {
+			_ = accept(nc, r)
+		}
+	}).client(1)
+	c := &client.Client{Keep: -1, Dial: func(ctx context.Context) (net.Conn, error) {
+		dials++
+		nc, err := pipes.Dial(ctx)
+		return leaving{nc, leave}, err
+	}}
+	defer c.Close()
+	for _, ctx := range []context.Context{ctx, t.Context()} {
+		if a := c.Verify(ctx, "a.b.c"); !isAccepted(a) {
+			t.Fatal(a)
+		}
+	}
+	if dials != 2 {
+		t.Errorf("%d connections for two callers", dials)
 	}
 }

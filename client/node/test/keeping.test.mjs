@@ -91,6 +91,15 @@ test('a client that is closed before its watch is up has none', async (t) => {
   }
 })
 
+test('a client that is closed under a lookup opens no watch', async (t) => {
+  const { fake, client, time, keeper } = await keeping(t)
+  await client.close()
+  keeper.openWatch() // as the lookup does when it ends
+  time.pass(1)
+  assert.ok(!keeper.watching)
+  assert.deepEqual(fake.told, [])
+})
+
 test('what comes on a watch after its end counts for nothing, least of all for the next watch', () => {
   const memory = new Memory(1024)
   let mono = 0
@@ -112,6 +121,23 @@ test('what comes on a watch after its end counts for nothing, least of all for t
   first.hear('OK lease=1000 rev=0')
   first.hear('OK forget=* rev=1')
   assert.deepEqual([memory.owed, memory.leased.mono, memory.lease, memory.rev], [true, 0, 1000, 0])
+})
+
+test('a lease counts from before its line is sent: the process may be stopped just after', () => {
+  const memory = new Memory(1024)
+  let mono = 0
+  const keeper = { memory, now: () => ({ mono, wall: mono }), wait: () => () => {}, unwatched() {} }
+  const socket = Object.assign(new EventEmitter(), { unref() {}, write() { mono += 300 }, end() {}, destroy() {} })
+  const watch = new Watch(socket, keeper)
+  const hear = (line) => socket.emit('data', Buffer.from(`${line}\n`))
+  hear('OK lease=1000 rev=AAAAAAAAAAA.0')
+  assert.deepEqual([memory.leased.mono, mono], [0, 300])
+  watch.renew(keeper.now())
+  hear('OK lease=1000 rev=0')
+  assert.deepEqual([memory.leased.mono, mono], [300, 600])
+  hear('OK forget=* rev=1')
+  hear('OK lease=1000 rev=1')
+  assert.deepEqual([memory.leased.mono, mono], [600, 900])
 })
 
 test('a client that keeps nothing has no watch', async (t) => {

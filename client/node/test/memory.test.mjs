@@ -161,6 +161,12 @@ test('the daemon\'s age was rounded down, so a max-age has to hold with a second
   }
 })
 
+test('a token that has ended serves nobody, whatever the program does with the Date that it was given', () => {
+  const entry = entryOf(1, [], { expires: new Date(30_000) })
+  entry.answer.expires.setTime(50_000)
+  assert.deepEqual([29_999, 30_000, 30_001].map((wall) => entry.serves({ mono: 0, wall }, -1)), [true, false, false])
+})
+
 test('the key of a question holds no token and nothing in clear', () => {
   const question = { verb: 'VERIFY', token: 'abc.def.ghi', project: 'main', fallback: false }
   const keys = new Set([
