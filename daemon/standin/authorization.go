@@ -9,7 +9,7 @@ import (
 // authorizationRoutes serve the authorization server of the Neon preset, for a client that knows only the upstream: the
 // client finds the address in the metadata, registers itself, and gets a code through a signed-in user's browser.
 func (s *Standin) authorizationRoutes(mux *http.ServeMux) {
-	server := authorize.New(authorize.World{
+	server := authorize.New(authorize.Config{
 		Now:    s.now,
 		User:   s.browser,
 		Known:  func(subject string) bool { u, known := s.User(subject); return known && !u.Banned },

@@ -14,7 +14,7 @@ import (
 func (s *Standin) newIntrospection() map[Preset]*introspect.Server {
 	all := map[Preset]*introspect.Server{}
 	for _, p := range []Preset{Neon, OIDC} {
-		all[p] = introspect.New(introspect.World{
+		all[p] = introspect.New(introspect.Config{
 			Now:    s.now,
 			Issuer: func() string { return s.issuerOf(p) },
 			Keys:   func() []*mint.Key { return s.publishedKeys(p, stackauth.ClassOfUser) },

@@ -33,8 +33,8 @@ type Grant struct {
 	Resources []string
 }
 
-// World is what a Server has to know. All of it is required.
-type World struct {
+// Config is what a Server needs from its surroundings. All fields are required.
+type Config struct {
 	Now func() time.Time
 	// User says whose browser asks, by its session; not ok: nobody's.
 	User func(r *http.Request) (subject, session string, ok bool)
@@ -49,7 +49,7 @@ type World struct {
 
 // Server is the authorization server. Make it with New. Safe for concurrent use.
 type Server struct {
-	world World
+	config Config
 
 	mu        sync.Mutex
 	clients   map[string][]string // what each client may be sent back to
@@ -70,8 +70,8 @@ type refresh struct {
 }
 
 // New makes a Server that knows no client.
-func New(world World) *Server {
-	return &Server{world: world, clients: map[string][]string{}, codes: map[string]code{}, refreshes: map[string]refresh{}}
+func New(config Config) *Server {
+	return &Server{config: config, clients: map[string][]string{}, codes: map[string]code{}, refreshes: map[string]refresh{}}
 }
 
 // Register answers POST of a client's metadata with its id.
@@ -94,7 +94,7 @@ func (s *Server) Register(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	write(w, http.StatusCreated, ordered.Object{
 		{"client_id", id},
-		{"client_id_issued_at", s.world.Now().Unix()},
+		{"client_id_issued_at", s.config.Now().Unix()},
 		{"client_name", asked.Name},
 		{"redirect_uris", asked.Redirects},
 		{"scope", asked.Scope},
@@ -118,11 +118,11 @@ func (s *Server) Authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := back.Query()
-	answer.Set("iss", s.world.Issuer())
+	answer.Set("iss", s.config.Issuer())
 	if state := asked.Get("state"); state != "" {
 		answer.Set("state", state)
 	}
-	subject, session, signedIn := s.world.User(r)
+	subject, session, signedIn := s.config.User(r)
 	switch {
 	case asked.Get("response_type") != "code":
 		answer.Set("error", "unsupported_response_type")
@@ -132,14 +132,14 @@ func (s *Server) Authorize(w http.ResponseWriter, r *http.Request) {
 		answer.Set("error", "login_required")
 	default:
 		g := Grant{client, subject, session, asked.Get("scope"), asked["resource"]}
-		answer.Set("code", s.keepCode(code{g, redirect, asked.Get("code_challenge"), s.world.Now().Add(CodeLifetime)}))
+		answer.Set("code", s.keepCode(code{g, redirect, asked.Get("code_challenge"), s.config.Now().Add(CodeLifetime)}))
 	}
 	back.RawQuery = answer.Encode()
 	http.Redirect(w, r, back.String(), http.StatusFound)
 }
 
 func (s *Server) keepCode(c code) string {
-	text, now := mint.RandomText(32), s.world.Now()
+	text, now := mint.RandomText(32), s.config.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.codes, func(_ string, c code) bool { return !now.Before(c.ends) || len(s.codes) >= most })
@@ -168,11 +168,11 @@ func (s *Server) Token(w http.ResponseWriter, r *http.Request) {
 		fail(w, "invalid_grant", "invalid or expired")
 		return
 	}
-	if !s.world.Known(g.Subject) {
+	if !s.config.Known(g.Subject) {
 		fail(w, "invalid_grant", "user not found")
 		return
 	}
-	token, seconds := s.world.Mint(g)
+	token, seconds := s.config.Mint(g)
 	answer := ordered.Object{{"access_token", token}, {"expires_in", seconds}, {"token_type", "Bearer"}, {"scope", g.Scope}}
 	if slices.Contains(strings.Fields(g.Scope), "offline_access") {
 		answer = append(answer, ordered.Member{"refresh_token", s.keepRefresh(g)})
@@ -187,7 +187,7 @@ func (s *Server) takeCode(form url.Values) (Grant, bool) {
 	defer s.mu.Unlock()
 	c, known := s.codes[form.Get("code")]
 	delete(s.codes, form.Get("code"))
-	right := known && s.world.Now().Before(c.ends) && form.Get("client_id") == c.Client && form.Get("redirect_uri") == c.redirect &&
+	right := known && s.config.Now().Before(c.ends) && form.Get("client_id") == c.Client && form.Get("redirect_uri") == c.redirect &&
 		challengeOf(form.Get("code_verifier")) == c.challenge
 	if asked := form["resource"]; len(asked) > 0 {
 		c.Resources = asked
@@ -200,11 +200,11 @@ func (s *Server) takeRefresh(form url.Values) (Grant, bool) {
 	defer s.mu.Unlock()
 	t, known := s.refreshes[form.Get("refresh_token")]
 	delete(s.refreshes, form.Get("refresh_token"))
-	return t.Grant, known && s.world.Now().Before(t.ends) && form.Get("client_id") == t.Client
+	return t.Grant, known && s.config.Now().Before(t.ends) && form.Get("client_id") == t.Client
 }
 
 func (s *Server) keepRefresh(g Grant) string {
-	text, now := mint.RandomText(32), s.world.Now()
+	text, now := mint.RandomText(32), s.config.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.refreshes, func(_ string, t refresh) bool { return !now.Before(t.ends) || len(s.refreshes) >= most })

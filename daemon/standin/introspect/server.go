@@ -19,7 +19,7 @@ const DefaultLimit = 100
 // Server is the introspection of one OAuth server: its clients, and the opaque tokens that it has given out. Make it with
 // New. Safe for concurrent use.
 type Server struct {
-	world World
+	config Config
 
 	mu      sync.Mutex
 	clients map[string]Client
@@ -28,8 +28,8 @@ type Server struct {
 	limit   int
 }
 
-// World is what a Server has to know. All of it is required.
-type World struct {
+// Config is what a Server needs from its surroundings. All fields are required.
+type Config struct {
 	Now    func() time.Time
 	Issuer func() string
 	// Keys are the keys that the issuer publishes.
@@ -39,8 +39,8 @@ type World struct {
 }
 
 // New makes a Server without clients.
-func New(world World) *Server {
-	return &Server{world: world, clients: map[string]Client{}, given: map[string]*grant{}, meters: map[string]*Meter{}, limit: DefaultLimit}
+func New(config Config) *Server {
+	return &Server{config: config, clients: map[string]Client{}, given: map[string]*grant{}, meters: map[string]*Meter{}, limit: DefaultLimit}
 }
 
 // AddClient adds a client, or replaces the client with its id.
@@ -77,7 +77,7 @@ type grant struct {
 
 // Give gives out an opaque token.
 func (s *Server) Give(g Grant) string {
-	text, now := mint.RandomText(32), s.world.Now()
+	text, now := mint.RandomText(32), s.config.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for old, other := range s.given {
@@ -119,7 +119,7 @@ func (s *Server) meter(r *http.Request) (after int, refused bool) {
 	if err != nil {
 		address = r.RemoteAddr
 	}
-	now := s.world.Now()
+	now := s.config.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.meters[address]
@@ -154,15 +154,15 @@ func (s *Server) find(text string) (token, finding) {
 	if g.Subject == g.Client {
 		session = ""
 	}
-	t.alive = !g.revoked && g.Expires.After(s.world.Now()) && s.world.Lives(g.Subject, g.Client, session)
+	t.alive = !g.revoked && g.Expires.After(s.config.Now()) && s.config.Lives(g.Subject, g.Client, session)
 	return t, found
 }
 
 // claims are the claims of an opaque token, in the order of the genuine endpoint.
 func (s *Server) claims(g *Grant) ordered.Object {
-	all := ordered.Object{{"iss", s.world.Issuer()}, {"client_id", g.Client}, {"azp", g.Client}}
+	all := ordered.Object{{"iss", s.config.Issuer()}, {"client_id", g.Client}, {"azp", g.Client}}
 	if g.Refresh {
-		all = ordered.Object{{"client_id", g.Client}, {"iss", s.world.Issuer()}}
+		all = ordered.Object{{"client_id", g.Client}, {"iss", s.config.Issuer()}}
 	}
 	if len(g.Resources) > 0 {
 		all = append(all, ordered.Member{"aud", g.Audience})
@@ -190,9 +190,9 @@ func (s *Server) findJWT(text string) (token, finding) {
 		return token{}, nothing
 	}
 	kid, _ := header["kid"].(string)
-	k := mint.FindKey(s.world.Keys(), kid)
+	k := mint.FindKey(s.config.Keys(), kid)
 	signature, ok := mint.ReadBase64(segments[2])
-	if !ok || k == nil || k.Alg != header["alg"] || !k.Verifies([]byte(segments[0]+"."+segments[1]), signature) || claims["iss"] != s.world.Issuer() {
+	if !ok || k == nil || k.Alg != header["alg"] || !k.Verifies([]byte(segments[0]+"."+segments[1]), signature) || claims["iss"] != s.config.Issuer() {
 		return token{}, failing
 	}
 	client, _ := claims["client_id"].(string)
@@ -203,7 +203,7 @@ func (s *Server) findJWT(text string) (token, finding) {
 	session, _ := claims["sid"].(string)
 	_, bound := claims["cnf"]
 	return token{claims: members(segments[1]), client: client, resources: texts(claims["aud"]), bound: bound,
-		alive: mint.Number(claims["exp"]) > float64(s.world.Now().Unix()) && s.world.Lives(subject, client, session)}, found
+		alive: mint.Number(claims["exp"]) > float64(s.config.Now().Unix()) && s.config.Lives(subject, client, session)}, found
 }
 
 // members are the members of a payload, in their order.
