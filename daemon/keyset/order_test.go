@@ -145,7 +145,7 @@ func judgeDraft(t *testing.T, faults ...fault) (protocol.Outcome, string) {
 	_, outcome := Verify(judgedPolicy(), set, []byte(token), testNow, &trace)
 	for _, step := range trace.Steps {
 		if step.Result == Failed {
-			return outcome, step.Name
+			return outcome, step.Stage.String()
 		}
 	}
 	return outcome, ""

@@ -299,26 +299,6 @@ func TestDifferentKeysUnderOneIDAreBothUnusable(t *testing.T) {
 	}
 }
 
-// TestTheSameKeyTwiceWithoutIDIsOneKey: the same set again withdraws nothing.
-func TestTheSameKeyTwiceWithoutIDIsOneKey(t *testing.T) {
-	nameless := map[string]any{"kid": nil}
-	m, rs := minters()[ES256], minters()[RS256]
-	body := setBody(m.jwk(nameless), rs.jwk(nameless), m.jwk(nameless), rs.jwk(map[string]any{"kid": nil, "alg": nil}))
-	old := mustSet(t, body)
-	next := mustSet(t, body)
-	if gone := next.Succeed(old); len(gone) != 0 || !slices.Equal(next.Keys(), old.Keys()) {
-		t.Errorf("%d keys were withdrawn", len(gone))
-	}
-	if len(old.Keys()) != 3 || len(old.Skipped()) != 1 || old.Skipped()[0] != (Skipped{2, sameKeyAgain}) {
-		t.Errorf("%d keys, skipped %v", len(old.Keys()), old.Skipped())
-	}
-	p := testPolicy()
-	p.KeyIDOptional = true
-	expect(t, p, next, m.mint(`{"alg":"ES256"}`, testPayload(nil)), accepted)
-	expect(t, p, next, minters()[PS256].mint(`{"alg":"PS256"}`, testPayload(nil)), accepted)
-	expect(t, p, next, m.fresh().mint(`{"alg":"ES256"}`, testPayload(nil)), badSignature)
-}
-
 func TestABodyThatIsNoKeySetIsRefused(t *testing.T) {
 	key := string(mustJSON(minters()[ES256].jwk(nil)))
 	many := strings.TrimSuffix(strings.Repeat(key+",", MaxKeys), ",")

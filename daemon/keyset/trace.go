@@ -19,7 +19,7 @@ type Trace struct {
 // Step is one check of a token in the order of the package comment. The zero
 // Result means that the check was not reached.
 type Step struct {
-	Name   string // gate, header, algorithm, key, signature, claims, issuer, audience, class, time, scope
+	Stage  Stage
 	Result Result
 }
 
@@ -48,9 +48,9 @@ func (r Result) String() string {
 // trace tells how the checks went that ended with the outcome. If the token could not be
 // judged, nothing is known of any check, and none counts as reached.
 func (w *walk) trace(p *Policy, token []byte, outcome protocol.Outcome) Trace {
-	steps := []Step{
-		{Name: "gate"}, {Name: "header"}, {Name: "algorithm"}, {Name: "key"}, {Name: "signature"},
-		{Name: "claims"}, {Name: "issuer"}, {Name: "audience"}, {Name: "class"}, {Name: "time"}, {Name: "scope"},
+	steps := make([]Step, stages)
+	for i := range steps {
+		steps[i].Stage = Stage(i)
 	}
 	reached := int(w.at)
 	switch {
@@ -61,17 +61,17 @@ func (w *walk) trace(p *Policy, token []byte, outcome protocol.Outcome) Trace {
 	default:
 		steps[reached].Result = Failed
 	}
-	if outcome.Status() == protocol.NO && w.at == stageGate {
+	if outcome.Status() == protocol.NO && w.at == StageGate {
 		w.flaw = gateFlaw(token)
 	}
 	for i := range reached {
 		steps[i].Result = Passed
 	}
 	t := Trace{Steps: steps, Key: w.key, Detail: detail(w.flaw)}
-	if w.at != stageGate {
+	if w.at != StageGate {
 		t.Said = said(p, token)
 	}
-	if w.at == stageHeader && outcome == protocol.Rejected(protocol.ReasonWrongType) {
+	if w.at == StageHeader && outcome == protocol.Rejected(protocol.ReasonWrongType) {
 		t.Detail += kindByClaims(p, token)
 	}
 	return t

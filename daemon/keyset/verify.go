@@ -40,7 +40,7 @@ func Verify(p *Policy, s *Set, token []byte, now time.Time, t *Trace) (Claims, p
 
 // walk is the way of one token through the checks.
 type walk struct {
-	at   stage // the check under way, or the one that failed
+	at   Stage // the check under way, or the one that failed
 	key  *Key  // the key that the token names or that signed it; nil before it is known
 	flaw error // what failed in a header or payload; nil if the reason says it all
 }
@@ -58,7 +58,7 @@ func (w *walk) verify(p *Policy, s *Set, token []byte, now time.Time) (claims Cl
 	if !Gate(token) {
 		return Claims{}, protocol.Rejected(protocol.ReasonMalformed)
 	}
-	w.at = stageHeader
+	w.at = StageHeader
 	first, second, third := segments(token)
 	h, err := readHeader(first)
 	if err != nil {
@@ -67,14 +67,14 @@ func (w *walk) verify(p *Policy, s *Set, token []byte, now time.Time) (claims Cl
 	}
 	alg := h.algorithm()
 	if alg == "" || !p.allows(alg) {
-		w.at, w.key = stageAlgorithm, s.Find(h.kid)
+		w.at, w.key = StageAlgorithm, s.Find(h.kid)
 		return Claims{}, protocol.Rejected(protocol.ReasonWrongAlgorithm)
 	}
 	var reason protocol.Reason
 	if reason, w.flaw = h.unfit(p); w.flaw != nil {
 		return Claims{}, protocol.Rejected(reason)
 	}
-	w.at = stageKey
+	w.at = StageKey
 	input, signature := token[:len(first)+1+len(second)], decode(third, maxModulus/8)
 	if outcome = w.signed(s, &h, input, signature); outcome.Status() != protocol.OK {
 		return Claims{}, outcome
@@ -99,7 +99,7 @@ func (w *walk) signed(s *Set, h *header, input, signature []byte) protocol.Outco
 		return protocol.Unknown(protocol.CodeMisconfigured)
 	}
 	if outcome.Reason() == protocol.ReasonWrongAlgorithm {
-		w.at = stageAlgorithm
+		w.at = StageAlgorithm
 	}
 	return outcome
 }
@@ -118,7 +118,7 @@ func (w *walk) named(s *Set, h *header, input, signature []byte) protocol.Outcom
 	if k.Withdrawn() {
 		return protocol.Rejected(protocol.ReasonUnknownKey)
 	}
-	w.at = stageSignature
+	w.at = StageSignature
 	if !k.verify(alg, input, signature) {
 		return protocol.Rejected(protocol.ReasonBadSignature)
 	}
@@ -133,7 +133,7 @@ func (w *walk) unnamed(s *Set, alg Algorithm, input, signature []byte) protocol.
 		if k.Withdrawn() {
 			continue
 		}
-		w.at = stageSignature
+		w.at = StageSignature
 		if tried++; tried > MaxTried {
 			w.flaw = errTooManyKeys
 			return protocol.Unknown(protocol.CodeMisconfigured)
@@ -151,7 +151,7 @@ func (w *walk) unnamed(s *Set, alg Algorithm, input, signature []byte) protocol.
 
 // claims reads and judges the payload of a token that w.key has signed.
 func (w *walk) claims(p *Policy, segment []byte, now time.Time) (Claims, protocol.Outcome) {
-	w.at = stageClaims
+	w.at = StageClaims
 	text := decode(segment, MaxToken)
 	c, err := readPayload(p, text)
 	if err != nil {

@@ -53,7 +53,7 @@ func signatureHolds(s *Set, token string) bool {
 	var t Trace
 	Verify(p, s, []byte(token), testNow, &t)
 	for _, step := range t.Steps {
-		if step.Name == "signature" {
+		if step.Stage == StageSignature {
 			return step.Result == Passed
 		}
 	}

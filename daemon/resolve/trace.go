@@ -85,12 +85,12 @@ func (t *trace) note(name string, result keyset.Result, detail string) {
 // checks returns all checks, in their order.
 func (t *trace) checks() []Check {
 	var all []Check
-	for i, step := range t.Token.Steps {
-		if i == 1 { // the key set comes after the gate, which needs no key
+	for _, step := range t.Token.Steps {
+		if step.Stage == keyset.StageHeader { // the key set comes after the gate, which needs no key
 			all = append(all, t.keys)
 		}
-		is, wants := t.Values(step.Name)
-		all = append(all, Check{step.Name, step.Result, t.Detail(step), is, wants})
+		is, wants := t.Values(step.Stage)
+		all = append(all, Check{step.Stage.String(), step.Result, t.Detail(step), is, wants})
 	}
 	return append(all, t.rest...)
 }

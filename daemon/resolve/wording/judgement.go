@@ -25,9 +25,9 @@ type Judgement struct {
 func (j *Judgement) Detail(s keyset.Step) string {
 	switch s.Result {
 	case keyset.Passed:
-		return passed(s.Name)
+		return passed(s.Stage)
 	case keyset.Failed:
-		text := failed(j.Outcome, s.Name)
+		text := failed(j.Outcome, s.Stage)
 		if j.Token.Detail != "" {
 			text += ": " + j.Token.Detail
 		}
@@ -38,31 +38,43 @@ func (j *Judgement) Detail(s keyset.Step) string {
 }
 
 // passed returns the sentence about a check of the token that has passed.
-func passed(step string) string {
-	return map[string]string{
-		"gate":      "three canonical base64url segments within the size limit",
-		"header":    "one strict JSON object that asks for nothing refused",
-		"algorithm": "one that the project admits",
-		"key":       "the key set holds the key that is named",
-		"signature": "made by that key over exactly this text",
-		"claims":    "one strict JSON object with the claims that have to be there",
-		"issuer":    "one of the project's",
-		"audience":  "the project's",
-		"class":     "a class of users that the project admits",
-		"time":      "not expired, and not before its time",
-		"scope":     "every scope that the project demands",
-	}[step]
+func passed(check keyset.Stage) string {
+	switch check {
+	case keyset.StageGate:
+		return "three canonical base64url segments within the size limit"
+	case keyset.StageHeader:
+		return "one strict JSON object that asks for nothing refused"
+	case keyset.StageAlgorithm:
+		return "one that the project admits"
+	case keyset.StageKey:
+		return "the key set holds the key that is named"
+	case keyset.StageSignature:
+		return "made by that key over exactly this text"
+	case keyset.StageClaims:
+		return "one strict JSON object with the claims that have to be there"
+	case keyset.StageIssuer:
+		return "one of the project's"
+	case keyset.StageAudience:
+		return "the project's"
+	case keyset.StageClass:
+		return "a class of users that the project admits"
+	case keyset.StageTime:
+		return "not expired, and not before its time"
+	case keyset.StageScope:
+		return "every scope that the project demands"
+	}
+	return ""
 }
 
 // failed returns the sentence about the check that failed of a token with this
 // outcome: what is wrong, and where to look. A test compares the list with the
 // protocol's reasons.
-func failed(outcome protocol.Outcome, step string) string {
+func failed(outcome protocol.Outcome, check keyset.Stage) string {
 	if outcome.Status() != protocol.NO {
 		return "it is not known whether a key of the issuer has signed this text"
 	}
 	return map[protocol.Reason]string{
-		protocol.ReasonMalformed:         "malformed at: " + step,
+		protocol.ReasonMalformed:         "malformed at: " + check.String(),
 		protocol.ReasonWrongType:         "a token of another kind: typ or a claim says what it is for, and it is not for this project",
 		protocol.ReasonInsufficientScope: "the claim scope lacks a scope that the project demands",
 		protocol.ReasonWrongAlgorithm:    "the header's alg is not the key's, or not one that the project admits",

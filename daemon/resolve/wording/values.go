@@ -12,28 +12,29 @@ import (
 
 // Values returns the token's value at a check, and what the project demands there.
 // They are empty if the token could not be read.
-func (j *Judgement) Values(check string) (is, wants string) {
+func (j *Judgement) Values(check keyset.Stage) (is, wants string) {
 	said := &j.Token.Said
 	if j.Policy == nil || said.Algorithm == "" && said.Expires.IsZero() {
 		return "", ""
 	}
 	switch check {
-	case "header":
+	case keyset.StageHeader:
 		return excerpt.Of(said.Type), j.types()
-	case "scope":
+	case keyset.StageScope:
 		return excerpt.Of(said.Scope), excerpt.List(j.Policy.Scopes)
-	case "algorithm":
+	case keyset.StageAlgorithm:
 		return excerpt.Of(said.Algorithm), j.algorithms()
-	case "key":
+	case keyset.StageKey:
 		return excerpt.Of(said.KeyID), j.keyIDs()
-	case "issuer":
+	case keyset.StageIssuer:
 		return excerpt.Of(said.Issuer), issuers(j.Policy.Admitted)
-	case "audience":
+	case keyset.StageAudience:
 		return j.audience()
-	case "class":
+	case keyset.StageClass:
 		return j.classes()
-	case "time":
+	case keyset.StageTime:
 		return times(said, j.At), "exp after, nbf and iat at most " + span.String(max(j.Policy.Leeway, 0)) + " after this host's time, " + excerpt.Instant(j.At)
+	case keyset.StageGate, keyset.StageSignature, keyset.StageClaims: // these compare no values
 	}
 	return "", ""
 }
