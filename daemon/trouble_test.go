@@ -42,6 +42,8 @@ func TestAKeySetWithoutAUsableKeyIsToldAsWhatItIs(t *testing.T) {
 			"key set fetched, and no key of it can be used", "none of the 3 keys of the set can be used (1: type of key not used for public signature keys; 2: use is not sig)", 3},
 		"empty":           {200, `{"keys":[]}`, "key set fetched, and no key of it can be used", "the key set is empty", 0},
 		"another thing":   {200, `{"jwks":[]}`, "what was fetched is no key set", `no \"keys\"`, 0},
+		"too many keys":   {200, `{"keys":[` + strings.Repeat(`{},`, 64) + `{}]}`, "key set fetched, and it is not taken", "the key set has more than 64 keys", 0},
+		"too long":        {200, `{"keys":[` + strings.Repeat(" ", 256<<10) + `]}`, "and what answers there", "the body has more than 262144 bytes", 0},
 		"another address": {404, `{}`, "key set not fetched, will be tried again", "status 404", 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package keyring
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/neonauthd/neonauthd/daemon/clock"
@@ -18,8 +19,12 @@ func tell(err error) (what, remedy string) {
 	switch {
 	case errors.As(err, &unusable):
 		return "key set fetched, and no key of it can be used", "see that jwks_url names the right key set, and algorithms what its keys are for"
+	case errors.Is(err, keyset.ErrTooManyKeys):
+		return "key set fetched, and it is not taken", "have the issuer publish fewer keys"
 	case !errors.As(err, &call):
 		return "what was fetched is no key set", "see that jwks_url is right"
+	case call.Status == http.StatusOK:
+		return "key set not fetched", "see that base_url and jwks_url are right, and what answers there"
 	case call.Status != 0 && call.Meaning == upstream.Unavailable:
 		return "key set not fetched", "the upstream, or something on the way to it, has trouble: nothing to do here if its status page says so"
 	case call.Status != 0:

@@ -15,6 +15,9 @@ import (
 // MaxKeys is how many entries a key set may have, usable or not.
 const MaxKeys = 64
 
+// ErrTooManyKeys is the error of a body that is a key set of more than MaxKeys entries.
+var ErrTooManyKeys = fmt.Errorf("the key set has more than %d keys", MaxKeys)
+
 // NoUsableKeyError is the error of a body that is a key set without a usable
 // key.
 type NoUsableKeyError struct {
@@ -52,8 +55,8 @@ func Kinds(skipped []Skipped) string {
 
 // ParseSet reads a key set. Entries that cannot be used with one of the
 // allowed algorithms are skipped one by one; the rest of the set lives. It is
-// an error if the body is not a JSON object with an array "keys" of at most
-// MaxKeys entries, and a *NoUsableKeyError if no entry is usable; the error's
+// an error if the body is not a JSON object with an array "keys" (ErrTooManyKeys if that has
+// more than MaxKeys entries), and a *NoUsableKeyError if no entry is usable; the error's
 // text holds nothing of the body.
 //
 // One "kid" may stand for several keys if their algorithms tell them apart. Two
@@ -62,7 +65,10 @@ func Kinds(skipped []Skipped) string {
 // of unusable ones: a token of such a key is not one of an unknown key.
 func ParseSet(body []byte, allowed []Algorithm) (*Set, error) {
 	entries, err := setEntries(body)
-	if err != nil {
+	switch {
+	case err != nil && strictjson.What(err) == strictjson.TooManyHere:
+		return nil, ErrTooManyKeys
+	case err != nil:
 		return nil, fmt.Errorf("parse key set: %w", err)
 	}
 	s := &Set{}

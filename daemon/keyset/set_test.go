@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -314,6 +315,9 @@ func TestABodyThatIsNoKeySetIsRefused(t *testing.T) {
 		} else if strings.Contains(err.Error(), "canary") || len(err.Error()) > 200 {
 			t.Errorf("%s: the error quotes the body: %v", name, err)
 		}
+	}
+	if _, err := ParseSet([]byte(`{"keys":[`+many+`,`+key+`]}`), Algorithms()); !errors.Is(err, ErrTooManyKeys) || err.Error() != "the key set has more than 64 keys" {
+		t.Errorf("too many keys: %v", err)
 	}
 	for name, body := range map[string]string{
 		"plain": `{"keys":[` + key + `]}`, "others beside": `{"a":1,"keys":[` + key + `],"b":{"keys":[]},"a":2}`, "blanks": " {\n\"keys\" : [ " + key + " ] }\n",

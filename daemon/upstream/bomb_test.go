@@ -236,7 +236,9 @@ func TestBodiesAreAcceptedUpToTheirLimitExactly(t *testing.T) {
 						}
 						return
 					}
-					want(t, err, Unavailable, "")
+					if e := want(t, err, Unavailable, ""); !strings.HasSuffix(e.Error(), fmt.Sprintf("the body has more than %d bytes", test.limit)) {
+						t.Errorf("%v does not name the limit", e)
+					}
 				})
 			}
 		}
