@@ -36,7 +36,7 @@ func smallDisk(t *testing.T) *statedir.Dir {
 }
 
 // fill fills the disk, so that less room is left than a key set needs.
-func fill(t *testing.T, s Store) {
+func fill(t *testing.T, s *Store) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(s.dir.Path(), "filler"))
 	e2e.Must(t, err)
@@ -49,15 +49,20 @@ func fill(t *testing.T, s Store) {
 	}
 }
 
-// readOnly makes the disk read-only. No file on it may be open for writing.
-func readOnly(t *testing.T, s Store) {
+// readOnly makes the disk read-only, and opens the directory again: no file on the disk may
+// be open for writing meanwhile.
+func readOnly(t *testing.T, s *Store) {
 	t.Helper()
 	e2e.Must(t, s.dir.Close())
 	e2e.Must(t, unix.Mount("", s.dir.Path(), "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	dir, err := statedir.Open(s.dir.Path())
+	e2e.Must(t, err)
+	t.Cleanup(func() { e2e.Must(t, dir.Close()) })
+	s.dir = dir
 }
 
 // lockFile makes the file immutable, so that not even root can change it.
-func lockFile(t *testing.T, s Store) {
+func lockFile(t *testing.T, s *Store) {
 	t.Helper()
 	const immutable = 0x10 // FS_IMMUTABLE_FL, ioctl_iflags(2)
 	set := func(flags int) error {
@@ -86,13 +91,13 @@ func TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name    string
-		spoil   func(*testing.T, Store)
+		spoil   func(*testing.T, *Store)
 		next    []byte // the set that is fetched then
 		saved   bool   // the next set can still be saved
 		used    []byte // the set that the next run uses; nil: none
 		message string // in the log of that run
 	}{
-		{"a good disk", func(*testing.T, Store) {}, second, true, second, ""},
+		{"a good disk", func(*testing.T, *Store) {}, second, true, second, ""},
 		{"a full disk", fill, second, true, second, ""},
 		{"a full disk, the same set", fill, first, false, first, ""},
 		{"a read-only disk", readOnly, second, false, nil, "could not have been replaced"},
@@ -103,7 +108,7 @@ func TestAKeySetThatCouldNotBeReplacedIsNotUsedByTheNextRun(t *testing.T) {
 			now := time.Now()
 			s := NewStore(smallDisk(t), "main", keysOrigin)
 			e2e.Must(t, s.save(&Snapshot{fetched: now.Add(-time.Hour), fresh: now, body: first}))
-			c.spoil(t, s)
+			c.spoil(t, &s)
 			if err := s.save(&Snapshot{fetched: now, fresh: now, body: c.next}); (err == nil) != c.saved {
 				t.Errorf("save: %v", err)
 			}
