@@ -15,9 +15,9 @@ from neonauthd import Client, Unknown
 from neonauthd._async_conn import AsyncConn
 from neonauthd._conn import Conn
 from neonauthd._dial import Dialer
-from neonauthd._errors import GarbledError
+from neonauthd._errors import BrokenError, GarbledError
 from neonauthd._memory import SECOND, Memory
-from neonauthd._pool import Pool, Sweeper
+from neonauthd._pool import Pool, Sweeper, Waiter
 from neonauthd._question import Question
 from neonauthd._watch import Watch
 
@@ -76,6 +76,15 @@ class TestConns(WithPair):
             conn.ask(Question("VERIFY", "a.b.c"), monotonic() + 10)
         answering.join()
         self.assertTrue(conn.spent)
+
+    def test_a_connection_is_used_again_only_after_one_whole_reply_and_no_further_byte(self) -> None:
+        for more in (b"", b"x", b"x\n", b"x\nx"):
+            ours, daemons = socket.socketpair()
+            with self.subTest(more), ours, daemons:
+                conn = Conn(ours, monotonic() + 10)
+                daemons.sendall(b"@%d NO expired\n" % (conn._tag + 1) + more)
+                self.assertEqual(conn.ask(Question("VERIFY", "a.b.c"), monotonic() + 10), b"NO expired")
+                self.assertEqual(conn.spent, more != b"")
 
     def fill(self) -> int:
         """Leaves no room for a request. Returns how many bytes are in its way."""
@@ -200,6 +209,27 @@ class TestPools(WithPair):
     def test_a_pool_without_a_sweeper_is_told(self) -> None:
         with patch("neonauthd._pool.start", return_value=False):
             self.assertFalse(Sweeper().add(Pool("/nowhere", 1)))
+
+
+class TestPlaces(WithPair):
+    def test_a_call_does_not_overtake_those_that_wait(self) -> None:
+        pool, first = Pool("/nowhere", 1), Waiter()
+        pool._waiting.append(first)
+        self.assertRaises(TimeoutError, pool._take, monotonic())
+        self.assertEqual(first.settle(()), (None,))
+
+    def test_a_client_that_is_closed_while_it_connects_asks_for_nothing(self) -> None:
+        pool, ours = Pool("/nowhere", 1), self.ours
+
+        class Slow(Dialer):
+            def dial(self, end: float, is_closed: Callable[[], bool]) -> socket.socket:
+                pool.close()
+                return ours
+
+        pool._dialer = Slow("/nowhere")
+        with self.assertRaises(BrokenError):
+            pool.ask(Question("VERIFY", "a.b.c"), monotonic() + 10)
+        self.assertEqual(self.daemons.recv(100), b"")
 
 
 class TestWatches(WithPair):

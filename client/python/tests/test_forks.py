@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -135,6 +136,33 @@ class Processes(WithWatch):
                 client = self.kept(self.client())
                 self.in_child(fork, lambda c=client: c.close() is None)  # type: ignore[misc]
                 self.assertTrue(client._keeper.get().memory.up)
+                self.assertNotIn("QUIT", self.fake.told)
+
+    def test_a_child_closes_what_it_has_inherited(self) -> None:
+        for name, fork in self.forks().items():
+            with self.subTest(name):
+                client = self.kept(self.client())
+                watch = client._keeper.get()._watch
+                assert watch is not None and watch._sock is not None
+                inherited = [watch._sock, *(conn.sock for conn in client._pool.get()._conns)]
+
+                def work(name: str = name, client: Client = client, inherited: list[socket.socket] = inherited) -> bool:
+                    if name == "C":  # no hook has run: the first use notices the fork
+                        client.verify("a.b.c")
+                    return {sock.fileno() for sock in inherited} == {-1}
+
+                self.in_child(fork, work)
+                self.assertNotIn(-1, {sock.fileno() for sock in inherited})
+
+    def test_a_child_that_drops_its_client_says_nothing_on_the_watch_of_its_parent(self) -> None:
+        """QUIT there would release the revocations that wait for the parent."""
+        for name, fork in self.forks().items():
+            with self.subTest(name):
+                client = self.kept(self.client())
+                keeper = client._keeper.get()
+                self.in_child(fork, lambda k=keeper: k.__del__() is None)  # type: ignore[misc]
+                self.assertTrue(keeper.memory.up)
+                self.kept(client)
                 self.assertNotIn("QUIT", self.fake.told)
 
 

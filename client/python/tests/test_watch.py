@@ -99,16 +99,6 @@ class Lost(unittest.TestCase):
 
 
 class Over(unittest.TestCase):
-    def test_a_watch_that_is_given_up_while_it_connects_is_not_begun(self) -> None:
-        memory = Memory(4)
-        watch, sock = Watch(Dialer("/nowhere"), memory), Mock()
-        with memory.lock:
-            watch.quit(0)
-        watch._sock = sock
-        watch._serve(sock)
-        sock.send.assert_not_called()
-        self.assertFalse(memory.owed)
-
     def test_what_comes_after_the_end_of_a_watch_counts_for_nothing_least_of_all_for_the_next(self) -> None:
         memory = leased(4)
         watch = Watch(Dialer("/nowhere"), memory)
