@@ -283,7 +283,7 @@ func deriveNeon(p *Project) {
 
 func policyNeon(p *Project) *keyset.Policy {
 	policy := policyPlain(p)
-	policy.KeyIDOptional = len(p.Resources) == 0
+	policy.KeyIDOptional = true
 	policy.Role = "authenticated"
 	return policy
 }
