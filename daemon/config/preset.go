@@ -283,7 +283,7 @@ func deriveNeon(p *Project) {
 
 func policyNeon(p *Project) *keyset.Policy {
 	policy := policyPlain(p)
-	policy.KeyIDOptional = true
+	policy.KeyIDOptional = len(p.Resources) == 0
 	policy.Role = "authenticated"
 	return policy
 }

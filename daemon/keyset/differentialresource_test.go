@@ -59,6 +59,7 @@ func unlikeOthers() map[string]map[string]string {
 			"sub-missing": required, "exp-missing": required, "iat-missing": required,
 			"sub-number":     "sub is a number, and 1 and 1.0 are one user to one reader and two to the next",
 			"client-differs": one, "scope-array": scope, "scope-true": scope, "sub-crlf": subject, "size-over": large,
+			"kid-missing":        "the set has several keys or may have: this issuer names the one that it signed with",
 			"client-azp-missing": "ours: client_id is what RFC 9068 demands, and azp is Better Auth's; jose was told to ask for azp",
 		},
 		// In Go; it refuses doubled members, too, and numbers where a text has to be.
@@ -68,7 +69,6 @@ func unlikeOthers() map[string]map[string]string {
 			"session-jwt-as-at": required, // client_id, under the policy that has its audience
 			"client-differs":    one, "scope-array": scope, "scope-true": scope, "sub-crlf": subject, "size-over": large,
 			"aud-name-case": "aud and AUD are both there: encoding/json, which many read claims with, takes them for one",
-			"kid-missing":   "ours: each key of the algorithm may be the one, and this library finds keys by their id only",
 		},
 	}
 }

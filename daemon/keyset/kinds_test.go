@@ -25,11 +25,11 @@ func oauthPolicies(t testing.TB) map[string]*Policy {
 	read(t, "oauth/config.json", &config)
 	policies := map[string]*Policy{}
 	for name, c := range config.Policies {
-		p := &Policy{Algorithms: []Algorithm{EdDSA}, Role: c.Role, KeyIDOptional: true, Leeway: 5 * time.Second, SessionClaims: []string{"sid"}}
+		p := &Policy{Algorithms: []Algorithm{EdDSA}, Role: c.Role, Leeway: 5 * time.Second, SessionClaims: []string{"sid"}}
 		if c.Kind == "resource" {
 			p.Resource, p.AudienceArray, p.Machines, p.Scopes = true, true, !c.UsersOnly, c.Scopes
 		} else {
-			c.Resources = []string{c.Audience}
+			p.KeyIDOptional, c.Resources = true, []string{c.Audience}
 		}
 		for _, resource := range c.Resources {
 			p.Admitted = append(p.Admitted, Audience{ClassNormal, resource, c.Issuers})
