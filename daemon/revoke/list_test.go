@@ -127,3 +127,38 @@ func TestAChangeOfTheRetentionHoldsForWhatIsRevokedAlready(t *testing.T) {
 		}
 	}
 }
+
+// TestEachKindCoversTheTokensThatItNames, and no other.
+func TestEachKindCoversTheTokensThatItNames(t *testing.T) {
+	s := newShelf(t)
+	now := s.clock.Now().Unix()
+	token := Token{Project: "main", Subject: "ada", Session: "s1", KeyID: "k1", Thumbprint: "t1", Signed: "d1", Issued: now, Expires: now + 3600}
+	sessionless, unsigned := token, token
+	sessionless.Session = ""
+	unsigned.KeyID, unsigned.Thumbprint = "", ""
+	for _, c := range []struct {
+		mark                         Mark
+		token, sessionless, unsigned bool
+	}{
+		{Mark{KindToken, "main", "d1"}, true, true, true},
+		{Mark{KindSession, "main", "s1"}, true, false, true},
+		{Mark{KindSession, "main", ""}, false, false, false},
+		{Mark{KindSessionless, "main", "ada"}, false, true, false},
+		{Mark{KindSubject, "main", "ada"}, true, true, true},
+		{Mark{KindKey, "main", "k1"}, true, true, false},
+		{Mark{KindKey, "main", "t1"}, true, true, false},
+		{Mark{KindKey, "main", ""}, false, false, false},
+		{Mark{KindSubject, "main", "bob"}, false, false, false},
+		{Mark{KindSubject, "other", "ada"}, false, false, false},
+		{Mark{KindKey, "other", "k1"}, false, false, false},
+		{Mark{KindToken, "main", "ada"}, false, false, false},
+	} {
+		r := newShelf(t).open()
+		if _, err := r.Revoke(c.mark, Origin{}, testLeeway, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		if a, b, d := r.Covers(&token), r.Covers(&sessionless), r.Covers(&unsigned); a != c.token || b != c.sessionless || d != c.unsigned {
+			t.Errorf("%v covers a token: %t, without a session: %t, unsigned: %t", c.mark, a, b, d)
+		}
+	}
+}
