@@ -103,11 +103,12 @@ test('a client that is closed under a lookup opens no watch', async (t) => {
 test('what comes on a watch after its end counts for nothing, least of all for the next watch', () => {
   const memory = new Memory(1024)
   let mono = 0
-  const keeper = { memory, now: () => ({ mono, wall: mono }), wait: () => () => {}, unwatched() {} }
+  let ends = 0
+  const keeper = { memory, now: () => ({ mono, wall: mono }), wait: () => () => {}, unwatched() { ends++ } }
   const opened = () => {
     const socket = Object.assign(new EventEmitter(), { unref() {}, write() {}, end() {}, destroy() {} })
     const watch = new Watch(socket, keeper)
-    return { watch, hear: (line) => socket.emit('data', Buffer.from(`${line}\n`)) }
+    return { watch, socket, hear: (line) => socket.emit('data', Buffer.from(`${line}\n`)) }
   }
   const first = opened()
   first.hear('OK lease=1000 rev=AAAAAAAAAAA.0')
@@ -120,6 +121,10 @@ test('what comes on a watch after its end counts for nothing, least of all for t
   next.watch.renew(keeper.now())
   first.hear('OK lease=1000 rev=0')
   first.hear('OK forget=* rev=1')
+  first.socket.emit('end')
+  first.socket.emit('error', new Error('reset'))
+  assert.ok(memory.up)
+  assert.equal(ends, 1)
   assert.deepEqual([memory.owed, memory.leased.mono, memory.lease, memory.rev], [true, 0, 1000, 0])
 })
 

@@ -9,13 +9,14 @@ import weakref
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 from neonauthd import Client, Unknown
 from neonauthd._async_conn import AsyncConn
+from neonauthd._async_pool import AsyncPool
 from neonauthd._conn import Conn
 from neonauthd._dial import Dialer
-from neonauthd._errors import BrokenError, GarbledError
+from neonauthd._errors import BrokenError, ClosedError, GarbledError
 from neonauthd._memory import SECOND, Memory
 from neonauthd._pool import Pool, Sweeper, Waiter
 from neonauthd._question import Question
@@ -62,6 +63,20 @@ class TestAsyncConns(WithPair):
                 self.assertEqual(await asyncio.wait_for(task, 10), b"OK of " + tag)
             self.assertEqual(conn.load, 0)
             conn.fail(GarbledError("the end of the test"))
+
+        asyncio.run(run())
+
+    def test_a_client_that_is_closed_opens_no_connection(self) -> None:
+        """A call may wait for its turn to connect when the client is closed."""
+
+        async def run() -> None:
+            pool = AsyncPool("/nowhere", 1)
+            dialer = Mock()
+            pool._dialer = dialer
+            pool.close()
+            with self.assertRaises(ClosedError):
+                await pool.ask(Question("VERIFY", "a.b.c"), monotonic() + 10)
+            dialer.attempt.assert_not_called()
 
         asyncio.run(run())
 
