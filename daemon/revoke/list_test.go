@@ -162,3 +162,28 @@ func TestEachKindCoversTheTokensThatItNames(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEarlierSignOutTakesNothingBack: an issuer may report sign-outs in any order.
+func TestAnEarlierSignOutTakesNothingBack(t *testing.T) {
+	s := newShelf(t)
+	r := s.open()
+	for _, kind := range []Kind{KindSubject, KindSessionless} {
+		m, ended := Mark{kind, "main", "ada"}, s.now()
+		for i, step := range []struct {
+			ended   time.Time
+			changed bool
+		}{{ended, true}, {ended.Add(-time.Minute), false}, {ended.Add(time.Minute), true}, {ended, false}} {
+			changed, err := r.End(m, Origin{}, step.ended)
+			if err != nil || changed != step.changed {
+				t.Errorf("%s, report %d: changed %v, %v", kind, i, changed, err)
+			}
+		}
+		token := Token{Project: "main", Subject: "ada", Issued: ended.Unix() + 60}
+		if !r.Covers(&token) {
+			t.Errorf("%s: a token from before the last sign-out is accepted again", kind)
+		}
+		if _, err := r.Unrevoke(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

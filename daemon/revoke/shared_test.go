@@ -199,6 +199,24 @@ func TestWhatChangesWhenOthersTell(t *testing.T) {
 	}
 }
 
+// TestEachPurgeOfAnotherHostIsAChange, once: this host has to carry it out.
+func TestEachPurgeOfAnotherHostIsAChange(t *testing.T) {
+	s := member(t)
+	l := s.open()
+	for _, kind := range []Kind{KindPurgeAll, KindPurgeSubject, KindPurgeToken} {
+		m, at := Mark{Kind: kind, Value: "v"}, s.now().Unix()
+		for i, step := range []struct {
+			stamp   uint64
+			changed bool
+		}{{5, true}, {5, false}, {4, false}, {6, true}} {
+			changed, err := l.Join([]Shared{{m, step.stamp, 0, at, at + 3600}})
+			if err != nil || slices.Contains(changed, m) != step.changed || l.Has(m) || !l.Purged(m) {
+				t.Errorf("%s, step %d: changed %v, %v", kind, i, changed, err)
+			}
+		}
+	}
+}
+
 // TestALaterInstantChangesOnlyWhatGoesByIt, told by another host or revoked again here: of a
 // token, a session and a key the same is covered, so no client has to forget an answer.
 func TestALaterInstantChangesOnlyWhatGoesByIt(t *testing.T) {

@@ -44,3 +44,21 @@ func TestAPurgeCoversWhatIsBeingEstablished(t *testing.T) {
 		}
 	}
 }
+
+// TestAnIssuerThatIsProvedDuringACheckEndsItsVerdict: the verdict is by the rules from before.
+func TestAnIssuerThatIsProvedDuringACheckEndsItsVerdict(t *testing.T) {
+	for _, proved := range []bool{false, true} {
+		k := newHarness(t, nil)
+		l := k.claims(k.project("stack"), k.token("ada"))
+		l.classify()
+		w := walk{Resolver: k.resolver, l: l, ctx: t.Context()}
+		j := w.judge()
+		if proved {
+			l.Project.pins.Add(1)
+		}
+		v := w.conclude(&j, k.resolver.purges.Current())
+		if wantAccepted(t, "the token", v); v.entry.alive(l.Project, k.clock.Read()) == proved {
+			t.Errorf("the issuer is proved meanwhile: %t, and the verdict is valid: %t", proved, proved)
+		}
+	}
+}
