@@ -93,6 +93,10 @@ func lates() []late {
 		{"profile: exp", "PROFILE fallback=claims", true, wait(time.Hour), "NO expired", "", 0},
 		{"profile: its user is revoked", "PROFILE fallback=claims", true, revoked("subject", "ada"), "NO revoked", "", 0},
 		{"profile: its user is denied", "PROFILE fallback=claims", true, denied, "NO user-not-found", "", 0},
+		{"profile: its user was denied some time ago", "PROFILE fallback=claims", true, func(k *harness, token string) {
+			denied(k, token)
+			k.clock.Advance(resolve.DenialLifetime)
+		}, "NO user-not-found", "", 0},
 		{"profile: everything is purged", "PROFILE", true, purge("all"), "ERR busy retry-after=1", "", 0},
 
 		{"a rejection stays", "VERIFY x", false, wait(time.Hour), "NO malformed", "", 0},
