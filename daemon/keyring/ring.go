@@ -77,6 +77,7 @@ type Ring struct {
 	due     atomic.Pointer[time.Time] // of the next refresh; written with mu held
 	wake    chan struct{}
 	save    func(*Snapshot) error // Store.save of the configuration in force
+	unsaved chan *Snapshot        // has the newest set that waits to be saved; only Run sends
 
 	mu       sync.Mutex
 	attempt  *attempt             // in progress, or to be made at once; nil otherwise
@@ -102,6 +103,7 @@ type attempt struct{ done chan struct{} }
 func New(config Config) *Ring {
 	r := &Ring{
 		wake:    make(chan struct{}, 1),
+		unsaved: make(chan *Snapshot, 1),
 		wanted:  map[string]time.Time{},
 		met:     map[string]sighting{},
 		absent:  map[string]time.Time{},
@@ -159,8 +161,12 @@ func (r *Ring) takeSpare(now time.Time) {
 }
 
 // Run fetches the key set when it is due, until ctx ends. Then it wakes those who still
-// wait.
+// wait, and returns when the last set is saved.
 func (r *Ring) Run(ctx context.Context) {
+	var saver sync.WaitGroup
+	saver.Go(r.saveSets)
+	defer saver.Wait()
+	defer close(r.unsaved)
 	defer r.stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -224,7 +230,7 @@ func (r *Ring) pause() time.Duration {
 	return pause
 }
 
-// perform makes one fetch, puts its result in force, and saves it.
+// perform makes one fetch, puts its result in force, and has it saved.
 func (r *Ring) perform(ctx context.Context, a *attempt) {
 	old := r.current.Load()
 	r.mu.Lock()
@@ -288,12 +294,23 @@ func (r *Ring) accept(old *Snapshot, answer *upstream.KeySetResponse, began time
 	return next, withdrawn, nil
 }
 
-// keep saves a set that is in force already, so that nobody waits for a disk that hangs. It
-// saves even a set that has not changed: the age of a saved set counts from its last
-// confirmation.
+// keep has a set saved that is in force already. It does not wait, because a disk that hangs
+// must keep nobody from the next fetch. If an older set still waits, this one takes its place.
 func (r *Ring) keep(s *Snapshot) {
-	if err := r.save(s); err != nil {
-		r.config().Log.Warn("key set not saved: a restart during an outage would verify nothing; mend the state directory", "error", err)
+	select {
+	case <-r.unsaved:
+	default:
+	}
+	r.unsaved <- s
+}
+
+// saveSets saves each set that keep is given, until Run ends. It saves even a set that has
+// not changed: the age of a saved set counts from its last confirmation.
+func (r *Ring) saveSets() {
+	for s := range r.unsaved {
+		if err := r.save(s); err != nil {
+			r.config().Log.Warn("key set not saved: a restart during an outage would verify nothing; mend the state directory", "error", err)
+		}
 	}
 }
 
