@@ -148,6 +148,14 @@ class Ends(WithWatch):
 
         asyncio.run(run())
 
+    def test_a_loop_that_closes_together_with_the_client_leaves_no_connection(self) -> None:
+        client, loop = AsyncClient(socket=self.fake.path, keep=0), asyncio.new_event_loop()
+        self.accepted(loop.run_until_complete(client.verify("a.b.c")))
+        loop.close()
+        with patch.object(loop, "is_closed", return_value=False):  # as it was a moment ago
+            asyncio.run(client.close())
+        until(lambda: self.fake.open == 0)
+
     def test_a_program_ends_while_its_watch_is_up(self) -> None:
         program = (
             "import sys, time, asyncio, neonauthd\n"

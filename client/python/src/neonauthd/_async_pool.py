@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from contextlib import suppress
 from time import monotonic
 
 from ._async_conn import AsyncConn
@@ -114,8 +113,10 @@ class Loops:
             elif loop.is_closed():
                 pool.abandon()
             else:
-                with suppress(RuntimeError):  # the loop has just closed
+                try:
                     loop.call_soon_threadsafe(pool.close)
+                except RuntimeError:  # the loop has just closed
+                    pool.abandon()
 
     def abandon(self) -> None:
         for pool in list(self._pools.values()):

@@ -79,6 +79,7 @@ class Client(BaseClient):
         name: The name of this program that hello() sends.
 
     Raises:
+        TypeError: An argument has another type.
         ValueError: An argument is not valid.
     """
 

@@ -151,8 +151,10 @@ def _text(what: str, value: str) -> str:
 
 
 def _whole(what: str, value: int, least: int) -> int:
-    if type(value) is not int or value < least:  # True is an int too
-        raise ValueError(f"neonauthd: {what} is not a whole number from {least} on")
+    if type(value) is not int:  # True is an int too
+        raise TypeError(f"neonauthd: {what} is not a whole number")
+    if value < least:
+        raise ValueError(f"neonauthd: {what} is less than {least}")
     return value
 
 

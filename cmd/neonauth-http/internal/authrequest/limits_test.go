@@ -24,7 +24,7 @@ func TestTheGuideNamesTheLimits(t *testing.T) {
 		fmt.Sprintf("| places in which one request is searched for a token | %d | 500 `%s` |", maxPlaces, reasonFault),
 		fmt.Sprintf("| name of a header or cookie that has a token | %d bytes |", httpauth.MaxPlaceName),
 		fmt.Sprintf("| scopes that a location requires, and each | %d, %d bytes |", httpauth.MaxScopes, httpauth.MaxScope),
-		fmt.Sprintf("| identity headers | %d bytes | the claims are left out, then the name, then the user gets 403 `%s` |", maxIdentity, reasonTooLarge),
+		fmt.Sprintf("| identity headers | %d bytes | claims that do not fit beside the name are left out, and so is a name that does not fit; otherwise the user gets 403 `%s` |", maxIdentity, reasonTooLarge),
 		fmt.Sprintf("| `%s` | %d bytes |", returnHeader, maxReturn),
 		fmt.Sprintf("| configuration file | %d bytes |", maxConfig),
 		fmt.Sprintf("| `[[resource]]` tables | %d |", maxResources),

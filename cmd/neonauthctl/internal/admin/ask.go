@@ -77,6 +77,12 @@ func (e *explained) failed(check string) bool {
 	return slices.ContainsFunc(e.Checks, func(c struct{ Check, Result string }) bool { return c.Check == check && c.Result == "fail" })
 }
 
+// misconfigured reports whether a lookup would be answered so, now or after it has fetched the key set.
+func (e *explained) misconfigured() bool {
+	const code = string(protocol.CodeMisconfigured)
+	return e.Reason == code || e.SameKeys != nil && e.SameKeys.Reason == code
+}
+
 // explain prints an explanation. The outcome for the token is the exit code.
 func explain(s *cli.Settings, cmd *cobra.Command, token cli.Token) error {
 	if !token.Askable() {
@@ -106,6 +112,9 @@ func explain(s *cli.Settings, cmd *cobra.Command, token cli.Token) error {
 	return cli.ExitUnknown
 }
 
+// manyKeys is what to do if one of several keys may have signed a token, and the daemon cannot tell whether it has.
+const manyKeys = "the check signature says which keys are the cause: have the issuer name its key in each token (kid), and publish keys that can be used"
+
 // withAdvice adds to a daemon's explanation what the text looks like, and what
 // to do.
 func withAdvice(object []byte, said explained, looks credential.Finding) ([]byte, error) {
@@ -130,8 +139,10 @@ func withAdvice(object []byte, said explained, looks credential.Finding) ([]byte
 			break
 		}
 		add.Next = fmt.Sprintf("a lookup fetches the key set first; if it has the same keys, the token is rejected as %s (HTTP %d): %s", same.Reason, same.HTTP, add.Next)
-	case said.failed("key") && (said.Reason == string(protocol.CodeMisconfigured) || same != nil && same.Reason == string(protocol.CodeMisconfigured)):
+	case said.failed("key") && said.misconfigured():
 		add.Next = advice.Misconfigured(protocol.TextUnusableKey)
+	case said.failed("signature") && said.misconfigured():
+		add.Next = manyKeys
 	case said.failed("clock"):
 		add.Next = advice.Unavailable(protocol.TextClockUnset)
 	case said.failed("fleet"): // the token is not accepted because the daemon has not heard its fleet for too long

@@ -31,20 +31,28 @@ func TestAnExplanationSendsToTheCheckThatFailed(t *testing.T) {
 // TestAnExplanationSendsToTheIssuerOfAKeyThatCannotBeUsed, also where a lookup would have the
 // key set fetched first.
 func TestAnExplanationSendsToTheIssuerOfAKeyThatCannotBeUsed(t *testing.T) {
-	for said, want := range map[string]string{
-		`"reason":"misconfigured"`: advice.Misconfigured(protocol.TextUnusableKey),
-		`"reason":"keys-pending","same_keys":{"outcome":"unknown","reason":"misconfigured","http":503,"failures":0}`: advice.Misconfigured(protocol.TextUnusableKey),
-		`"reason":"keys-pending"`: advice.Unknown(protocol.CodeKeysPending),
+	const (
+		now     = `"reason":"misconfigured"`
+		fetched = `"reason":"keys-pending","same_keys":{"outcome":"unknown","reason":"misconfigured","http":503,"failures":0}`
+		pending = `"reason":"keys-pending"`
+	)
+	for _, c := range []struct{ failed, said, want string }{
+		{"key", now, advice.Misconfigured(protocol.TextUnusableKey)},
+		{"key", fetched, advice.Misconfigured(protocol.TextUnusableKey)},
+		{"key", pending, advice.Unknown(protocol.CodeKeysPending)},
+		{"signature", now, manyKeys},
+		{"signature", fetched, manyKeys},
+		{"signature", pending, advice.Unknown(protocol.CodeKeysPending)},
 	} {
-		object := []byte(`{"outcome":"unknown","checks":[{"check":"key","result":"fail"}],` + said + `}`)
+		object := []byte(`{"outcome":"unknown","checks":[{"check":"` + c.failed + `","result":"fail"}],` + c.said + `}`)
 		var is explained
 		if err := json.Unmarshal(object, &is); err != nil {
 			t.Fatal(err)
 		}
 		text, err := withAdvice(object, is, credential.Finding{})
 		var got struct{ Next string }
-		if err != nil || json.Unmarshal(text, &got) != nil || got.Next != want {
-			t.Errorf("%s: %q, %v", said, got.Next, err)
+		if err != nil || json.Unmarshal(text, &got) != nil || got.Next != c.want {
+			t.Errorf("%v: %q, %v", c, got.Next, err)
 		}
 	}
 }
