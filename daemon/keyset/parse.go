@@ -78,12 +78,15 @@ func ParseSet(body []byte, allowed []Algorithm) (*Set, error) {
 		candidates[i], why[i] = parseEntry(entry, allowed)
 	}
 	refuseTwins(candidates, why)
+	for _, k := range candidates {
+		if k != nil {
+			s.keys = append(s.keys, k)
+		}
+	}
 	for i, k := range candidates {
 		if k == nil {
-			s.skip(entries[i], Skipped{Index: i, Why: why[i]})
-			continue
+			s.skip(entries[i], Skipped{Index: i, Why: why[i]}, allowed)
 		}
-		s.keys = append(s.keys, k)
 	}
 	if len(s.keys) == 0 {
 		return nil, &NoUsableKeyError{s.skipped}
@@ -164,25 +167,33 @@ func parseEntry(entry strictjson.Value, allowed []Algorithm) (k *Key, why string
 			k, why = nil, "not a readable key"
 		}
 	}()
-	m := entryMembers{raw: map[string]strictjson.Value{}}
-	if entry.Kind() != '{' {
-		return nil, "not an object"
-	}
-	if err := object(entry, keyNames, m.member); err != nil {
-		return nil, "not a strict JSON object"
+	var m entryMembers
+	if why := m.read(entry); why != "" {
+		return nil, why
 	}
 	if m.why != "" {
 		return nil, m.why
 	}
-	needed := materialNames(m.kty)
-	if needed == nil {
-		return nil, "type of key not used for public signature keys"
+	return m.key(m.alg, allowed)
+}
+
+// entryThumbprint returns the thumbprint of an entry's key, whatever the entry says that the
+// key is for; empty if the key cannot be read, or is for none of the allowed algorithms.
+func entryThumbprint(entry strictjson.Value, allowed []Algorithm) (is string) {
+	defer func() {
+		if recover() != nil {
+			is = ""
+		}
+	}()
+	var m entryMembers
+	if m.read(entry) != "" {
+		return ""
 	}
-	parsed, err := jwk.ParseKey(m.material(needed))
-	if err != nil {
-		return nil, "not a readable key"
+	k, why := m.key("", allowed)
+	if why != "" {
+		return ""
 	}
-	return newKey(m.kid, m.alg, parsed, allowed)
+	return k.thumbprint
 }
 
 // materialNames returns the names of the members that the public key of a type consists
@@ -204,6 +215,33 @@ type entryMembers struct {
 	kty, kid, alg string
 	raw           map[string]strictjson.Value // the members of all materialNames, as they stand
 	why           string                      // the first thing that speaks against it
+}
+
+// read reads an entry, or says in fixed words why it cannot be read. What speaks against the
+// use of a readable entry is in m.why.
+func (m *entryMembers) read(entry strictjson.Value) (why string) {
+	if entry.Kind() != '{' {
+		return "not an object"
+	}
+	m.raw = map[string]strictjson.Value{}
+	if err := object(entry, keyNames, m.member); err != nil {
+		return "not a strict JSON object"
+	}
+	return ""
+}
+
+// key makes the key of what was read, for the named algorithm or, if named is empty, for all
+// that newKey finds.
+func (m *entryMembers) key(named string, allowed []Algorithm) (k *Key, why string) {
+	needed := materialNames(m.kty)
+	if needed == nil {
+		return nil, "type of key not used for public signature keys"
+	}
+	parsed, err := jwk.ParseKey(m.material(needed))
+	if err != nil {
+		return nil, "not a readable key"
+	}
+	return newKey(m.kid, named, parsed, allowed)
 }
 
 // member reads one member. Hints such as "x5c", and names that nobody knows, do not

@@ -14,7 +14,7 @@ type Skipped struct {
 type Set struct {
 	keys    []*Key
 	skipped []Skipped
-	unused  []unused        // the skipped ones but for copies of keys that are used
+	unused  []unused        // the skipped ones that may have signed what no used key decides
 	byID    map[string]*Key // the first of each id
 	byUse   map[use]*Key
 	byAlg   map[Algorithm][]*Key // in the order of the set
@@ -38,12 +38,21 @@ func (s *Set) Skipped() []Skipped { return s.skipped }
 // have the same with another algorithm. A key without one is never found.
 func (s *Set) Find(kid string) *Key { return s.byID[kid] }
 
-// skip takes note of an entry that is not used.
-func (s *Set) skip(entry strictjson.Value, why Skipped) {
+// skip takes note of an entry that is not used. All keys that are used are known already,
+// because an issuer may publish one key twice, for signatures and for encryption.
+func (s *Set) skip(entry strictjson.Value, why Skipped, allowed []Algorithm) {
 	s.skipped = append(s.skipped, why)
-	if why.Why != sameKeyAgain && entry.Kind() == '{' {
-		s.unused = append(s.unused, readUnused(entry, why))
+	if why.Why == sameKeyAgain || entry.Kind() != '{' {
+		return
 	}
+	u := readUnused(entry, why)
+	is := entryThumbprint(entry, allowed)
+	for _, k := range s.keys {
+		if k.thumbprint == is && u.settle(k) {
+			return
+		}
+	}
+	s.unused = append(s.unused, u)
 }
 
 // index makes the maps agree with keys.

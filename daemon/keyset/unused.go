@@ -42,7 +42,7 @@ func readUnused(entry strictjson.Value, why Skipped) unused {
 }
 
 // signing returns the algorithms that a key may sign with, by what its entry says; nil if
-// it may be any. An entry that names an algorithm of its type of key is for this one
+// it may be any, and empty if it is none that the daemon has. An entry that names an algorithm of its type of key is for this one
 // alone. If the name does not fit, either may be wrong, the name or the type.
 func signing(kty, curve, named string) []Algorithm {
 	var could []Algorithm
@@ -50,12 +50,13 @@ func signing(kty, curve, named string) []Algorithm {
 	case "RSA":
 		could = []Algorithm{RS256, RS384, RS512, PS256, PS384, PS512}
 	case "EC":
-		could = []Algorithm{ES256, ES384, ES512}
-		if alg, known := map[string]Algorithm{"P-256": ES256, "P-384": ES384, "P-521": ES512}[curve]; known {
-			could = []Algorithm{alg}
-		}
+		could = signingOn(curve)
 	case "OKP":
-		could = []Algorithm{EdDSA}
+		if could = []Algorithm{EdDSA}; curve == "X25519" || curve == "X448" { // these agree on keys, RFC 8037 section 3.2
+			could = []Algorithm{}
+		}
+	case "oct", "AKP": // these sign with HS256 and ML-DSA-65, for example
+		could = []Algorithm{}
 	default:
 		return nil
 	}
@@ -67,6 +68,33 @@ func signing(kty, curve, named string) []Algorithm {
 	default:
 		return append(could, alg)
 	}
+}
+
+// signingOn returns what a key on an elliptic curve may sign with; not nil.
+func signingOn(curve string) []Algorithm {
+	switch curve {
+	case "P-256":
+		return []Algorithm{ES256}
+	case "P-384":
+		return []Algorithm{ES384}
+	case "P-521":
+		return []Algorithm{ES512}
+	case "secp256k1": // with ES256K alone, RFC 8812 section 3.2
+		return []Algorithm{}
+	default:
+		return []Algorithm{ES256, ES384, ES512}
+	}
+}
+
+// settle takes away what a used key decides, because it is the same key under the same id.
+// An entry for encryption then says nothing about signatures. It tells whether nothing is
+// left.
+func (u *unused) settle(by *Key) bool {
+	if u.could == nil || slices.ContainsFunc(u.ids, func(id string) bool { return id == "" || id != by.id }) {
+		return false
+	}
+	u.could = slices.DeleteFunc(u.could, func(alg Algorithm) bool { return slices.Contains(by.algorithms, alg) })
+	return u.encrypts || len(u.could) == 0
 }
 
 // hasID tells whether the entry has this "kid".

@@ -3,6 +3,7 @@ package keyset
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,6 +26,9 @@ func TestATokenOfAKeyThatCannotBeUsedIsUnknown(t *testing.T) {
 		}
 		if err := json.Unmarshal(text, &said); err != nil || said.KeyID == nil {
 			continue // the entry names no id that a token could name
+		}
+		if slices.Contains([]string{"oct", "ML-DSA", "curve of Bitcoin"}, name) {
+			continue // the key has signed no token of an algorithm that the daemon has
 		}
 		named++
 		alg := ES256
@@ -90,6 +94,14 @@ func TestWhichTokensAKeyThatCannotBeUsedMayHaveSigned(t *testing.T) {
 		"no id, for encryption":         {odd(good, map[string]any{"use": "enc"}), `{"alg":"ES256"}`, badSignature},
 		"no id, an encryption alg":      {odd(good, map[string]any{"alg": "ECDH-ES"}), `{"alg":"ES256"}`, badSignature},
 		"no id, a copy":                 {good.jwk(nil), `{"alg":"ES256"}`, badSignature},
+		"a secret key":                  {raw(`{"kty":"oct","kid":"odd","alg":"HS256","k":"AAAA"}`), `{"alg":"ES256","kid":"odd"}`, wrongAlgorithm},
+		"a secret key for ES256":        {raw(`{"kty":"oct","kid":"odd","alg":"ES256","k":"AAAA"}`), `{"alg":"ES256","kid":"odd"}`, unusableKey},
+		"a type that nobody knows":      {raw(`{"kty":"XYZ","kid":"odd"}`), `{"alg":"ES256"}`, unusableKey},
+		"no id, ML-DSA":                 {raw(`{"kty":"AKP","kid":"odd","alg":"ML-DSA-65","pub":"AAAA"}`), `{"alg":"ES256"}`, badSignature},
+		"no id, a secret key":           {raw(`{"kty":"oct","kid":"odd","k":"AAAA"}`), `{"alg":"ES256"}`, badSignature},
+		"no id, the curve of Bitcoin":   {short(good, map[string]any{"crv": "secp256k1", "alg": "ES256K"}), `{"alg":"ES256"}`, badSignature},
+		"no id, X25519":                 {raw(`{"kty":"OKP","kid":"odd","crv":"X25519","x":"AAAA"}`), `{"alg":"EdDSA"}`, unknownKey},
+		"no id, Ed448":                  {raw(`{"kty":"OKP","kid":"odd","crv":"Ed448","x":"AAAA"}`), `{"alg":"EdDSA"}`, unusableKey},
 		"no id, no object":              {"odd", `{"alg":"ES256"}`, badSignature},
 	} {
 		p := testPolicy()
@@ -106,10 +118,47 @@ func TestWhichTokensAKeyThatCannotBeUsedMayHaveSigned(t *testing.T) {
 	}
 }
 
+// TestAKeyThatIsPublishedTwiceIsJudgedByTheEntryThatIsUsed, because the other entry has the
+// same key: for encryption, for example.
+func TestAKeyThatIsPublishedTwiceIsJudgedByTheEntryThatIsUsed(t *testing.T) {
+	good, rs := minters()[ES256], minters()[RS256]
+	for name, c := range map[string]struct {
+		m      *minter
+		again  map[string]any // what the other entry has that the used one has not
+		header string
+		want   protocol.Outcome
+	}{
+		"for encryption":                  {rs, map[string]any{"use": "enc"}, rs.header(), badSignature},
+		"an encryption algorithm":         {rs, map[string]any{"alg": "RSA-OAEP", "use": "enc"}, rs.header(), badSignature},
+		"an encryption algorithm alone":   {good, map[string]any{"alg": "ECDH-ES"}, good.header(), badSignature},
+		"for encryption, another alg":     {rs, map[string]any{"alg": nil, "use": "enc"}, string(mustJSON(map[string]any{"alg": PS256, "kid": rs.kid})), wrongAlgorithm},
+		"no alg":                          {good, map[string]any{"alg": nil, "key_ops": []string{"encrypt"}}, good.header(), badSignature},
+		"with the private member":         {good, map[string]any{"d": "AQAB"}, good.header(), badSignature},
+		"no kid":                          {good, map[string]any{"kid": nil, "key_ops": []string{"encrypt"}}, `{"alg":"ES256"}`, badSignature},
+		"another algorithm, not for sign": {rs, map[string]any{"alg": "PS256", "key_ops": []string{}}, string(mustJSON(map[string]any{"alg": PS256, "kid": rs.kid})), unusableKey},
+		"another kid":                     {good, map[string]any{"kid": "odd", "use": "enc"}, `{"alg":"ES256","kid":"odd"}`, unusableKey},
+		"another key":                     {good, map[string]any{"x": good.fresh().jwk(nil)["x"], "use": "enc"}, good.header(), unusableKey},
+		"another key that can be read":    {rs, map[string]any{"n": rs.fresh().jwk(nil)["n"], "use": "enc"}, rs.header(), unusableKey},
+	} {
+		p := testPolicy()
+		p.KeyIDOptional = true
+		again := c.m.jwk(c.again)
+		for order, s := range map[string]*Set{"first": mustSet(t, setBody(again, c.m.jwk(nil))), "last": mustSet(t, setBody(c.m.jwk(nil), again))} {
+			if _, outcome := Verify(p, s, []byte(c.m.fresh().mint(c.header, testPayload(nil))), testNow, nil); outcome != c.want {
+				t.Errorf("%s, %s in the set: %v, want %v", name, order, outcome, c.want)
+			}
+			if len(s.Skipped()) != 1 {
+				t.Errorf("%s, %s in the set: skipped are %v", name, order, s.Skipped())
+			}
+			expect(t, p, s, c.m.mint(c.m.header(), testPayload(nil)), accepted)
+		}
+	}
+}
+
 // TestAKeySetKeepsNoIDThatNoTokenCanName, so that what it keeps stays small.
 func TestAKeySetKeepsNoIDThatNoTokenCanName(t *testing.T) {
 	m := minters()[ES256]
-	s := mustSet(t, setBody(m.jwk(nil), odd(m, map[string]any{"kid": strings.Repeat("k", MaxToken)}), odd(m, map[string]any{"kid": strings.Repeat("k", MaxToken+1)})))
+	s := mustSet(t, setBody(m.jwk(nil), odd(m.fresh(), map[string]any{"kid": strings.Repeat("k", MaxToken)}), odd(m.fresh(), map[string]any{"kid": strings.Repeat("k", MaxToken+1)})))
 	if len(s.unused) != 2 || len(s.unused[0].ids) != 1 || len(s.unused[1].ids) != 0 {
 		t.Errorf("%d entries with %d and %d ids", len(s.unused), len(s.unused[0].ids), len(s.unused[1].ids))
 	}
