@@ -175,7 +175,7 @@ func (p *page) keys(d *Daemon) {
 			add(float64(c.Failures), "result", "failed")
 		}},
 		of("neonauthd_keys_forced_fetches_total", counter, "Fetches that a lookup caused, whose token named an unknown key or had a signature that the key it named has not made.", func(k *keyring.State) float64 { return float64(k.Forced) }),
-		of("neonauthd_keys_unknown_total", counter, "Lookups whose token named a key that the set does not hold, while nothing was known of that key.", func(k *keyring.State) float64 { return float64(k.UnknownKeyIDs) }),
+		of("neonauthd_keys_unknown_total", counter, "Lookups whose token named a key that the set does not hold, usable or not, while nothing was known of that key.", func(k *keyring.State) float64 { return float64(k.UnknownKeyIDs) }),
 	})
 }
 

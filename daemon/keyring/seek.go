@@ -110,7 +110,7 @@ func (r *Ring) join(search *Search, kid string, tried *Snapshot) (*attempt, Seek
 		}
 		return r.attempt, Pending, max(time.Second, clock.Left(*r.due.Load(), now))
 	}
-	if !search.counted && (tried == nil || tried.set.Find(keyID(kid)) == nil) {
+	if !search.counted && tried.lacks(keyID(kid)) {
 		search.counted = true
 		r.counts.UnknownKeyIDs++
 	}

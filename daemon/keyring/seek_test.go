@@ -1,6 +1,8 @@
 package keyring
 
 import (
+	"crypto/sha256"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -325,6 +327,36 @@ func TestWhoComesAgainWhenToldGetsAnAnswer(t *testing.T) {
 			}
 			b.wantLook("when told to come", bogus(2*i+1), Absent)
 			b.sleep(time.Second)
+		}
+	})
+}
+
+// TestOnlyAKeyIDThatTheSetLacksCountsAsUnknown: an entry that cannot be used has its id all the
+// same, and a token without "kid" names no key.
+func TestOnlyAKeyIDThatTheSetLacksCountsAsUnknown(t *testing.T) {
+	bench(t, func(b *rig) {
+		good := string(b.current.Load().body)
+		b.behave(0, body(strings.Replace(good, `"keys":[`, `"keys":[{"kty":"RSA","kid":"short","n":"AAAA","e":"AQAB"},`, 1)))
+		b.sleep(10 * time.Minute)
+		if n := len(b.current.Load().set.Skipped()); n != 1 {
+			t.Fatalf("the set has %d entries that cannot be used, want 1", n)
+		}
+		digest := sha256.Sum256([]byte("token"))
+		for _, c := range []struct {
+			what, id string
+			want     uint64
+		}{
+			{"the id of a key", TokenID(b.signer(), digest), 0},
+			{"the id of an entry that cannot be used", TokenID("short", digest), 0},
+			{"no id", TokenID("", digest), 0},
+			{"an id of a token that the set lacks", TokenID("shorter", digest), 1},
+			{"an id that the set lacks", "even shorter", 1},
+		} {
+			before := b.State(b.clock.Now()).UnknownKeyIDs
+			b.Seek(b.t.Context(), &Search{}, c.id, b.current.Load())
+			if n := b.State(b.clock.Now()).UnknownKeyIDs - before; n != c.want {
+				t.Errorf("%s: counted %d times, want %d", c.what, n, c.want)
+			}
 		}
 	})
 }

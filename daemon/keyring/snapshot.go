@@ -22,6 +22,12 @@ type Snapshot struct {
 	read       time.Time     // when it was read from there; saved only
 }
 
+// lacks reports whether the set has no entry of the key id, usable or not. An empty one is
+// that of a token that names no key, so nothing is lacking.
+func (s *Snapshot) lacks(kid string) bool {
+	return kid != "" && (s == nil || s.set.Find(kid) == nil && !s.set.LeavesOut(kid))
+}
+
 // Usable reports whether the set may verify anything at now.
 func (s *Snapshot) Usable(now time.Time) bool {
 	return s != nil && clock.Elapsed(s.fetched, now) < Lifetime && (!s.saved || s.plausible(now))

@@ -117,7 +117,7 @@ func (r *Ring) leftOut() []keyset.Skipped {
 type Counts struct {
 	Fetches, Failures uint64 // attempts, and how many of them brought no set
 	Forced            uint64 // attempts that a lookup caused
-	UnknownKeyIDs     uint64 // lookups for a key id that the set lacked
+	UnknownKeyIDs     uint64 // lookups for a key id that no entry of the set has, usable or not
 }
 
 // State is a reading of a Ring, for people and monitors.

@@ -117,8 +117,9 @@ func (u *unused) flaw(h *header) error {
 	return fmt.Errorf("entry %d of the key set (counted from 0) %s and cannot be used: %s", u.Index, what, u.Why)
 }
 
-// leavesOut tells whether an entry that is not used has this "kid".
-func (s *Set) leavesOut(kid string) bool {
+// LeavesOut tells whether the set has this "kid" in an entry that is not used and that may
+// have signed what no used key decides.
+func (s *Set) LeavesOut(kid string) bool {
 	return slices.ContainsFunc(s.unused, func(u unused) bool { return u.hasID(kid) })
 }
 

@@ -109,7 +109,7 @@ func (w *walk) named(s *Set, h *header, input, signature []byte) protocol.Outcom
 	alg := h.algorithm()
 	k := s.byUse[use{h.kid, alg}]
 	if k == nil {
-		if w.key = s.Find(h.kid); w.key != nil && !w.key.Withdrawn() || s.leavesOut(h.kid) {
+		if w.key = s.Find(h.kid); w.key != nil && !w.key.Withdrawn() || s.LeavesOut(h.kid) {
 			return protocol.Rejected(protocol.ReasonWrongAlgorithm)
 		}
 		return protocol.Rejected(protocol.ReasonUnknownKey)
