@@ -309,6 +309,25 @@ func TestManualHasTheProtocolsWords(t *testing.T) {
 	}
 }
 
+// TestManualHasTheCausesOfMisconfigured holds the page against what the protocol says of
+// the code, because an operator has to repair each of the causes.
+func TestManualHasTheCausesOfMisconfigured(t *testing.T) {
+	_, entry, _ := strings.Cut(manSection(t, manPage(t, "neonauthd-protocol.7"), "CODES"), ".It Cm misconfigured\n")
+	entry, _, _ = strings.Cut(entry, "\n.It ")
+	entry = strings.Join(strings.Fields(strings.ReplaceAll(entry, ".Cm ", "")), " ")
+	for _, cause := range []string{
+		"refuses the daemon itself",
+		"configuration cannot work",
+		"the daemon cannot use",
+		"too many keys to try on a token without kid",
+		"sub of a good token is longer than " + strconv.Itoa(protocol.MaxID) + " bytes",
+	} {
+		if !strings.Contains(entry, cause) {
+			t.Errorf("neonauthd-protocol(7) does not say %q of misconfigured: %s", cause, entry)
+		}
+	}
+}
+
 func manList[S ~string](words []S) []string {
 	var all []string
 	for _, w := range words {
