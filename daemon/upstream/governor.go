@@ -104,14 +104,15 @@ func (g *governor) admit(ctx context.Context, asker fair.Asker, p Priority) (tur
 	} else {
 		e = g.wait(ctx, asker)
 	}
-	if e != nil {
-		return turn{}, g.refuse(e)
-	}
-	// The pause or the trip of another request may have come while this one waited.
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if e := g.obstacleLocked(); e != nil {
-		g.giveBack(asker.ID)
+	if e == nil {
+		// The pause or the trip of another request may have come while this one waited.
+		if e = g.obstacleLocked(); e != nil {
+			g.giveBack(asker.ID)
+		}
+	}
+	if e != nil {
 		g.refused++
 		return turn{}, e
 	}
@@ -147,13 +148,6 @@ func (g *governor) obstacleLocked() *Error {
 		return &Error{Local: true, RetryAfter: wait, detail: "the circuit is open, the upstream does not answer", outcome: silent}
 	}
 	return nil
-}
-
-func (g *governor) refuse(e *Error) *Error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.refused++
-	return e
 }
 
 // end gives the turn back and learns from the result: nil for an answer, otherwise the failure, to which it may add a

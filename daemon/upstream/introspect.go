@@ -47,17 +47,7 @@ func (c *Client) Introspect(ctx context.Context, token []byte, judge Judge, aske
 
 // MayIntrospect is [Client.MayAskProfile] for [Client.Introspect].
 func (c *Client) MayIntrospect() error {
-	e := c.missingClient()
-	if e == nil && c.endpoints.introspection == "" {
-		_, e = c.discovery.known(c.config.Now())
-	}
-	if e == nil {
-		e = c.introspection.closed()
-	}
-	if e == nil {
-		return nil // finish would count it as an answer
-	}
-	return c.finish(actIntrospect, e)
+	return c.mayAsk(actIntrospect, c.missingClient(), c.endpoints.introspection, c.introspection)
 }
 
 // missingClient returns the failure of an introspection without a client or without its secret; nil if both are there.

@@ -53,16 +53,22 @@ func (c *Client) Profile(ctx context.Context, token []byte, subject string, aske
 // does not wait. Ask it before something is spent on a call. It is safe for concurrent use. The error is an *Error.
 func (c *Client) MayAskProfile(token []byte, subject string) error {
 	_, e := c.question(string(token), subject)
-	if e == nil && c.endpoints.profile == "" {
+	return c.mayAsk(c.actOf(token, subject), e, c.endpoints.profile, c.governor)
+}
+
+// mayAsk returns the error with which an act would end now without a request; nil if none is known. e is what is missing for
+// it, configured the URL of its endpoint, empty for one that the issuer's document names. g is its governor.
+func (c *Client) mayAsk(act string, e *Error, configured string, g *governor) error {
+	if e == nil && configured == "" {
 		_, e = c.discovery.known(c.config.Now())
 	}
 	if e == nil {
-		e = c.governor.closed()
+		e = g.closed()
 	}
 	if e == nil {
 		return nil // finish would count it as an answer
 	}
-	return c.finish(c.actOf(token, subject), e)
+	return c.finish(act, e)
 }
 
 // actOf returns what a question about the token is called in errors.
