@@ -67,6 +67,12 @@ func (p *Project) claimsOf(profile *upstream.Profile) *keyset.Claims {
 // is not accepted: somebody must be able to shut out its user.
 func revocable(subject string) bool { return len(subject) <= protocol.MaxID }
 
+// unrevocable returns the outcome of a token whose user no revocation can name, and logs why.
+func (p *Project) unrevocable() protocol.Outcome {
+	p.log.LogAttrs(context.Background(), slog.LevelError, "a good token was answered misconfigured: "+wording.Unrevocable, program.Every(unjudgedInterval, p.name))
+	return protocol.Unknown(protocol.CodeMisconfigured)
+}
+
 // introspect asks the upstream about an access token by introspection. If e is not nil,
 // the token has been verified, and the answer can only deny it.
 func (p *Project) introspect(ctx context.Context, l *Lookup, e *entry, priority upstream.Priority) (a answer, err error) {
@@ -94,7 +100,7 @@ func (p *Project) read(text []byte, e *entry, now time.Time) (a answer, outcome 
 	if e == nil {
 		claims, outcome := said.Token(now)
 		if !revocable(claims.Subject) {
-			return a, protocol.Outcome{}, wording.Unrevocable
+			return a, p.unrevocable(), wording.Unrevocable
 		}
 		a.whose = &claims
 		outcome = rival.outcome(outcome, func() protocol.Outcome {
@@ -123,6 +129,9 @@ func (p *Project) read(text []byte, e *entry, now time.Time) (a answer, outcome 
 const (
 	freshToken    = 10 * time.Minute // a verified token up to this age is normally still active
 	doubtInterval = 10 * time.Minute // the interval of the log line that doubts that the client is linked
+
+	// unjudgedInterval is the interval of each log line about tokens that cannot be judged.
+	unjudgedInterval = 10 * time.Minute
 )
 
 // noteLink learns from the upstream's answers about tokens whether this host's client is

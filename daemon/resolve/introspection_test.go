@@ -3,11 +3,13 @@ package resolve
 import (
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,8 +19,10 @@ import (
 	"github.com/neonauthd/neonauthd/daemon/fair"
 	"github.com/neonauthd/neonauthd/daemon/fleet"
 	"github.com/neonauthd/neonauthd/daemon/keyset"
+	"github.com/neonauthd/neonauthd/daemon/resolve/wording"
 	"github.com/neonauthd/neonauthd/daemon/standin"
 	"github.com/neonauthd/neonauthd/daemon/standin/introspect"
+	"github.com/neonauthd/neonauthd/daemon/upstream"
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
@@ -333,14 +337,32 @@ func TestAPurgedAnswerEndsNothing(t *testing.T) {
 	}
 }
 
-// TestAnOpaqueTokenWhoseUserNoRevocationCanNameIsUnknown, as a token with claims is.
+// TestAnOpaqueTokenWhoseUserNoRevocationCanNameIsUnknown, as a token with claims is. This is
+// no fault of the upstream: other users are asked about as before, and the log says why.
 func TestAnOpaqueTokenWhoseUserNoRevocationCanNameIsUnknown(t *testing.T) {
 	k := newIntrospecting(t, config.DefaultIntrospectionLimit)
-	for length, want := range map[int]protocol.Status{protocol.MaxID: protocol.OK, protocol.MaxID + 1: protocol.ERR} {
-		user := k.upstream.AddUser(standin.User{ID: strings.Repeat("u", length)})
+	var log strings.Builder
+	p := k.project("mcp")
+	p.log = slog.New(slog.NewTextHandler(&log, nil))
+	ask := func(id string) Verdict {
+		user := k.upstream.AddUser(standin.User{ID: id})
 		token := k.upstream.OpaqueToken(standin.Neon, standin.TokenSpec{Subject: user.ID, Client: "checker", Resources: []string{k.upstream.Resource()}})
-		if v, _ := k.askFully(k.profile(k.project("mcp"), token)); v.Status() != want {
-			t.Errorf("sub of %d bytes: %s", length, v.Outcome)
+		v, _ := k.askFully(k.profile(p, token))
+		return v
+	}
+	longest := strings.Repeat("u", protocol.MaxID)
+	for i := range 8 { // enough users to open the circuit, if these were unfit answers
+		v := ask(longest + strconv.Itoa(i))
+		wantOutcome(t, "too long", v, protocol.Unknown(protocol.CodeMisconfigured))
+		if v.RetryAfter != 0 {
+			t.Errorf("asking again after %s is said to help", v.RetryAfter)
 		}
+	}
+	if !strings.Contains(log.String(), wording.Unrevocable) {
+		t.Errorf("the log says %q", log.String())
+	}
+	wantAccepted(t, "the longest", ask(longest))
+	if g, _ := p.Upstream().IntrospectionGovernor(); g.Circuit != upstream.Closed {
+		t.Errorf("the circuit is %s", g.Circuit)
 	}
 }

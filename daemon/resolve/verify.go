@@ -14,12 +14,8 @@ import (
 	"github.com/neonauthd/neonauthd/protocol"
 )
 
-const (
-	// RejectionLifetime is how long a rejection is remembered.
-	RejectionLifetime = 30 * time.Second
-	// unjudgedInterval is the interval of each log line about tokens that cannot be judged.
-	unjudgedInterval = 10 * time.Minute
-)
+// RejectionLifetime is how long a rejection is remembered.
+const RejectionLifetime = 30 * time.Second
 
 // verify calls establish for a verdict, and then checks for revocations, purges and the
 // end of the token.
@@ -209,7 +205,8 @@ func (w *walk) conclude(j *judged, revision uint64) Verdict {
 	switch outcome.Status() {
 	case protocol.OK:
 		if !revocable(j.claims.Subject) {
-			return w.unrevocable()
+			w.l.trace.note("subject", keyset.Failed, wording.Unrevocable)
+			return Verdict{Outcome: w.l.Project.unrevocable()}
 		}
 		e := newEntry(w.l, &j.claims, revision, now)
 		e.pins = j.pins
@@ -230,14 +227,6 @@ func (w *walk) conclude(j *judged, revision uint64) Verdict {
 		w.rejections.Set(w.l.digest, no, lifetime)
 	}
 	return rejected(outcome.Reason())
-}
-
-// unrevocable returns the verdict of a token whose user no revocation can name, and logs why.
-func (w *walk) unrevocable() Verdict {
-	project := w.l.Project.name
-	w.l.trace.note("subject", keyset.Failed, wording.Unrevocable)
-	w.log.LogAttrs(context.Background(), slog.LevelError, "a good token was answered misconfigured: "+wording.Unrevocable, program.Every(unjudgedInterval, project), slog.String("project", project))
-	return unknown(protocol.CodeMisconfigured, 0)
 }
 
 // unjudged returns the verdict of a token for which the cryptographic check has no outcome,

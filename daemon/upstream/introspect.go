@@ -16,7 +16,8 @@ import (
 const maxIntrospection = 256 << 10
 
 // Judge judges, at an instant, an answer that calls its token active. If the outcome is unknown, the answer cannot be
-// used, and detail says why, in closed words. A no is judged again at a second instant; a yes is not.
+// used, and detail says why, in closed words. If it is unknown as misconfigured, so is this question, and nothing counts
+// against the upstream. A no is judged again at a second instant; a yes is not.
 type Judge func(answer []byte, now time.Time) (outcome protocol.Outcome, detail string)
 
 // Introspect asks what the upstream says of an access token, and returns its answer if that calls the token active and
@@ -109,7 +110,11 @@ func readIntrospection(a *answer, judge Judge) ([]byte, *Error) {
 		}
 		return nil, &Error{Meaning: Denied, Denial: outcome.Reason(), Status: a.status, OwnClock: !a.at.dated && restsOnTime(outcome.Reason()), detail: "by what the answer says of the token"}
 	default:
-		return nil, unusable(a.status, detail)
+		e := unusable(a.status, detail)
+		if outcome.Code() == protocol.CodeMisconfigured { // the token of one user breaks a limit of ours
+			e.Meaning, e.ofOne = Misconfigured, true
+		}
+		return nil, e
 	}
 }
 

@@ -138,3 +138,21 @@ func TestTheFormOfAnOpaqueAccessToken(t *testing.T) {
 		}
 	}
 }
+
+// TestATokenThatBreaksALimitIsMisconfiguredAlone: this says nothing against the upstream or the client.
+func TestATokenThatBreaksALimitIsMisconfiguredAlone(t *testing.T) {
+	c := inMemory(t, introspectingConfig(6000), answerWith(200, map[string]string{"Content-Type": "application/json"}, `{"active":true}`))
+	breaks := func([]byte, time.Time) (protocol.Outcome, string) {
+		return protocol.Unknown(protocol.CodeMisconfigured), "too long"
+	}
+	for i := range 2 * tripAfter {
+		_, err := c.Introspect(context.Background(), fmt.Append(nil, "token ", i), breaks, fair.Asker{}, Interactive)
+		want(t, err, Misconfigured, "")
+	}
+	if _, err := c.Introspect(context.Background(), []byte("another"), takeAll, fair.Asker{}, Interactive); err != nil {
+		t.Error(err)
+	}
+	if s, _ := c.IntrospectionGovernor(); s.Circuit != Closed || s.Refused != 0 {
+		t.Errorf("got %+v", s)
+	}
+}
