@@ -27,6 +27,7 @@ type discovery struct {
 
 	mu       sync.Mutex // guards the fields below; never held during a fetch
 	found    document   // zero: none yet
+	asked    time.Time  // when found was asked for
 	next     time.Time  // nothing is fetched before
 	failure  *Error     // of the last fetch, if no document was ever found; nil otherwise
 	failures int        // in a row
@@ -109,9 +110,12 @@ func (d *discovery) note(e *Error, now time.Time) {
 	d.failures++
 }
 
-// learn remembers a document that was asked for at an instant. d.mu is held. Where it lacks an endpoint that only it can tell, the
+// learn remembers a document that was asked for at an instant, unless the one in hand was asked for later. d.mu is held. Where it lacks an endpoint that only it can tell, the
 // former one stays in use, and the document is fetched again soon.
 func (d *discovery) learn(got document, c *Client, asked time.Time) {
+	if asked.Before(d.asked) {
+		return
+	}
 	fresh, before := discoveryFresh, d.found
 	if before.issuer != got.issuer {
 		before = document{}
@@ -126,7 +130,8 @@ func (d *discovery) learn(got document, c *Client, asked time.Time) {
 	if c.config.Introspection != nil {
 		keep(&got.introspection, before.introspection, c.endpoints.introspection)
 	}
-	d.found, d.next, d.failure, d.failures = got, asked.Add(fresh), nil, 0
+	d.found, d.asked, d.next = got, asked, asked.Add(fresh)
+	d.failure, d.failures = nil, 0
 }
 
 // known returns the document in hand. If there is none, it returns the failure of the last search, if the next one would come

@@ -209,6 +209,48 @@ func TestAnEndpointThatADocumentLacks(t *testing.T) {
 	}
 }
 
+// TestADocumentThatWasAskedForEarlierDoesNotReplaceALaterOne, although it comes later.
+func TestADocumentThatWasAskedForEarlierDoesNotReplaceALaterOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var searches atomic.Int64
+		asked, late := "", make(chan struct{})
+		c := inMemory(t, discovering()["oidc"].config, func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path != "/.well-known/openid-configuration" {
+				asked = r.URL.Path
+				return response(200, jsonType, `{"keys":[]}`), nil
+			}
+			keys := "/former"
+			switch searches.Add(1) {
+			case 2:
+				<-late
+			case 3:
+				keys = "/present"
+			}
+			return response(200, jsonType, `{"issuer":"https://auth.example","jwks_uri":"https://auth.example`+keys+`","userinfo_endpoint":"https://auth.example/userinfo","introspection_endpoint":"https://auth.example/introspect"}`), nil
+		})
+		fetch := func(want string) {
+			if _, err := c.Keyset(context.Background(), Validators{}); err != nil || asked != want {
+				t.Errorf("asked %q, want %q: %v", asked, want, err)
+			}
+		}
+		fetch("/former")
+		pass(discoveryFresh)
+		var refresh sync.WaitGroup
+		refresh.Go(func() { fetch("/present") })
+		synctest.Wait()
+		pass(1)
+		if _, err := c.IssuerNow(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		close(late)
+		refresh.Wait()
+		fetch("/present")
+		if searches.Load() != 3 {
+			t.Errorf("%d searches", searches.Load())
+		}
+	})
+}
+
 // TestADocumentThatHangsHoldsUpNobody: the endpoints that were found before still answer, so nobody's question fails, and the
 // circuit stays closed. One caller at a time waits for the document, for a part of its time.
 func TestADocumentThatHangsHoldsUpNobody(t *testing.T) {
