@@ -77,7 +77,7 @@ type Ring struct {
 	due     atomic.Pointer[time.Time] // of the next refresh; written with mu held
 	wake    chan struct{}
 	save    func(*Snapshot) error // Store.save of the configuration in force
-	unsaved chan *Snapshot        // has the newest set that waits to be saved; only Run sends
+	unsaved chan *Snapshot        // has the newest set that waits to be saved; made by Run, and only Run sends
 
 	mu       sync.Mutex
 	attempt  *attempt             // in progress, or to be made at once; nil otherwise
@@ -103,7 +103,6 @@ type attempt struct{ done chan struct{} }
 func New(config Config) *Ring {
 	r := &Ring{
 		wake:    make(chan struct{}, 1),
-		unsaved: make(chan *Snapshot, 1),
 		wanted:  map[string]time.Time{},
 		met:     map[string]sighting{},
 		absent:  map[string]time.Time{},
@@ -161,8 +160,9 @@ func (r *Ring) takeSpare(now time.Time) {
 }
 
 // Run fetches the key set when it is due, until ctx ends. Then it wakes those who still
-// wait, and returns when the last set is saved.
+// wait, and returns when the last set is saved. It may be called again after it has returned.
 func (r *Ring) Run(ctx context.Context) {
+	r.unsaved = make(chan *Snapshot, 1)
 	var saver sync.WaitGroup
 	saver.Go(r.saveSets)
 	defer saver.Wait()
