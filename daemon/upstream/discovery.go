@@ -30,7 +30,7 @@ type discovery struct {
 	asked    time.Time  // when found was asked for
 	next     time.Time  // nothing is fetched before
 	failure  *Error     // of the last fetch, if no document was ever found; nil otherwise
-	failures int        // in a row
+	failures int        // in a row; once a document was found, the refreshes since it came
 }
 
 // document holds the members of a discovery document that are used. Endpoints that are absent or may not be asked are
@@ -44,22 +44,25 @@ func newDiscovery() *discovery {
 }
 
 // find returns the issuer's document. While there is none, one caller fetches it, and the others wait for that caller and
-// share its failure. A document that is due is fetched again by one caller, within a part of its time. The others use the
-// document in hand meanwhile, and so does that caller after a failure: the endpoints may answer although the address of the
-// document does not.
+// share its failure. A document that is due is fetched again by one caller, within a third of its time; if none comes, by the
+// next one within two thirds, then within the whole, then a third again. So a slow document is found, and one that hangs fails
+// one question in three refreshes, too few to open a circuit. The others use the document in hand meanwhile, and so does that
+// caller after a failure: the endpoints may answer although the address of the document does not.
 func (d *discovery) find(ctx context.Context, c *Client) (document, *Error) {
 	now := c.config.Now()
 	d.mu.Lock()
 	found, due := d.found, clock.Over(d.next, now)
+	part := c.limits.Load().Timeout / 3 * time.Duration(1+d.failures%3)
 	if found != (document{}) && due {
 		d.next = now.Add(discoveryPause)
+		d.failures++
 	}
 	d.mu.Unlock()
 	switch {
 	case found == (document{}):
 		return d.first(ctx, c)
 	case due:
-		ctx, cancel := context.WithTimeout(ctx, c.limits.Load().Timeout/3)
+		ctx, cancel := context.WithTimeout(ctx, part)
 		defer cancel()
 		found, _ = d.again(ctx, c)
 	}
