@@ -181,3 +181,23 @@ func (s Store) read(allowed []keyset.Algorithm) (*Snapshot, error) {
 		saved:   true,
 	}, nil
 }
+
+// keep has a set saved that is in force already. It does not wait, because a disk that hangs
+// must keep nobody from the next fetch. If an older set still waits, this one takes its place.
+func (r *Ring) keep(s *Snapshot) {
+	select {
+	case <-r.unsaved:
+	default:
+	}
+	r.unsaved <- s
+}
+
+// saveSets saves each set that keep is given, until Run ends. It saves even a set that has
+// not changed: the age of a saved set counts from its last confirmation.
+func (r *Ring) saveSets() {
+	for s := range r.unsaved {
+		if err := r.save(s); err != nil {
+			r.config().Log.Warn("key set not saved: a restart during an outage would verify nothing; mend the state directory", "error", err)
+		}
+	}
+}
