@@ -79,12 +79,16 @@ func dialWith(ctx context.Context, o *Options, option valkey.ClientOption) (*eng
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var connected atomic.Bool
+	abortUnlessConnected := func(abort func()) {
+		if !connected.Load() {
+			abort()
+		}
+	}
 	atEnd := func(abort func()) (stop func() bool) {
-		return context.AfterFunc(ctx, func() {
-			if !connected.Load() {
-				abort()
-			}
-		})
+		if ctx.Err() != nil { // AfterFunc would abort a little later, and a connection could be made before
+			abortUnlessConnected(abort)
+		}
+		return context.AfterFunc(ctx, func() { abortUnlessConnected(abort) })
 	}
 	var err error
 	e := &engine{keys: newEngineKeys(o.Name), scripts: loadScripts()}

@@ -24,6 +24,19 @@ func kidOf(t testing.TB, token string) string {
 	return header.Kid
 }
 
+// savedKeys waits until the key set of project main is saved, and returns the file and its
+// content. A key set is saved after it has come into force.
+func savedKeys(t testing.TB, h *e2e.Folder) (path string, content []byte) {
+	t.Helper()
+	path = h.Path("state/keys-main.json")
+	e2e.Until(t, "the key set is saved", func() (is bool) {
+		var err error
+		content, err = os.ReadFile(path)
+		return err == nil
+	})
+	return path, content
+}
+
 func TestDaemonStartsWithoutItsUpstreamAndRecovers(t *testing.T) {
 	t.Parallel()
 	c := e2e.NewUpstream(t, standin.Options{})
@@ -50,6 +63,7 @@ func TestRestartDuringAnOutageVerifiesFromTheStateDirectory(t *testing.T) {
 	peer.Expect(t, "VERIFY "+token, "OK .*")
 	admin.Expect(t, "REVOKE token "+revoked, "OK changed=1 entries=1")
 	c.Stop()
+	savedKeys(t, h)
 	for _, how := range []func(){
 		func() { i.Kill(t) },
 		func() { i.Signal(t, syscall.SIGTERM); i.AwaitEnd(t) },
@@ -74,11 +88,9 @@ func TestDamagedStateIsNotTrusted(t *testing.T) {
 	c, h, i := serving(t, quick)
 	token, _ := c.User("Ada")
 	e2e.Call(t, h.Socket()).Expect(t, "VERIFY "+token, "OK .*")
+	saved, whole := savedKeys(t, h)
 	i.Kill(t)
 	c.Stop()
-	saved := h.Path("state/keys-main.json")
-	whole, err := os.ReadFile(saved)
-	e2e.Must(t, err)
 	for name, text := range map[string]string{
 		"cut":     string(whole[:len(whole)/2]),
 		"empty":   "",
