@@ -135,9 +135,8 @@ func TestCheckTellsATLSPortFromAPlainOne(t *testing.T) {
 	}
 }
 
-// answering listens, and answers the first bytes of each connection with the text before
-// it ends the connection.
-func answering(t *testing.T, text string) (address string) {
+// listening serves each connection to its address, until the end of the test at the latest.
+func listening(t *testing.T, serve func(net.Conn)) (address string) {
 	t.Helper()
 	ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	var all sync.WaitGroup
@@ -151,12 +150,21 @@ func answering(t *testing.T, text string) (address string) {
 			}
 			all.Go(func() {
 				defer c.Close()
-				_, _ = c.Read(make([]byte, 4096)) // all of it: an unread rest would reset the connection
-				_, _ = io.WriteString(c, text)
+				defer context.AfterFunc(t.Context(), func() { _ = c.Close() })()
+				serve(c)
 			})
 		}
 	})
 	return ln.Addr().String()
+}
+
+// answering answers the first bytes of each connection with the text before it ends the
+// connection.
+func answering(t *testing.T, text string) (address string) {
+	return listening(t, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 4096)) // all of it: an unread rest would reset the connection
+		_, _ = io.WriteString(c, text)
+	})
 }
 
 func TestCheckRepeatsTheEnginesWordsInQuotes(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,43 +16,29 @@ import (
 // lying is an engine that answers each claim with the same words, whatever the claim takes.
 // asked counts the claims.
 func lying(t *testing.T, word, value string) (url string, asked *atomic.Int32) {
-	t.Helper()
-	ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	asked = new(atomic.Int32)
-	var all sync.WaitGroup
-	t.Cleanup(all.Wait)
-	t.Cleanup(func() { _ = ln.Close() })
-	all.Go(func() {
-		for {
-			c, err := ln.Accept()
+	address := listening(t, func(c net.Conn) {
+		for r := bufio.NewReader(c); ; {
+			words, err := request(r)
 			if err != nil {
 				return
 			}
-			all.Go(func() {
-				defer c.Close()
-				for r := bufio.NewReader(c); ; {
-					words, err := request(r)
-					if err != nil {
-						return
-					}
-					answer := "-ERR unknown command\r\n"
-					switch {
-					case words[0] == "HELLO":
-						answer = "%1\r\n$5\r\nproto\r\n:3\r\n"
-					case words[0] == "CLUSTER":
-						answer = "-ERR This instance has cluster support disabled\r\n"
-					case words[0] == "EVALSHA" && words[2] == "4":
-						asked.Add(1)
-						answer = array(strconv.FormatInt(time.Now().UnixMilli(), 10), word, value, "0")
-					}
-					if _, err := io.WriteString(c, answer); err != nil {
-						return
-					}
-				}
-			})
+			answer := "-ERR unknown command\r\n"
+			switch {
+			case words[0] == "HELLO":
+				answer = "%1\r\n$5\r\nproto\r\n:3\r\n"
+			case words[0] == "CLUSTER":
+				answer = "-ERR This instance has cluster support disabled\r\n"
+			case words[0] == "EVALSHA" && words[2] == "4":
+				asked.Add(1)
+				answer = array(strconv.FormatInt(time.Now().UnixMilli(), 10), word, value, "0")
+			}
+			if _, err := io.WriteString(c, answer); err != nil {
+				return
+			}
 		}
 	})
-	return "redis://" + ln.Addr().String(), asked
+	return "redis://" + address, asked
 }
 
 // request reads one request: an array of texts.

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -14,29 +15,30 @@ func silent(t *testing.T, n int) (urls []string, first <-chan struct{}, asked *a
 	t.Helper()
 	one, asked := make(chan struct{}), new(atomic.Int32)
 	tell := sync.OnceFunc(func() { close(one) })
-	var all sync.WaitGroup
-	t.Cleanup(all.Wait)
 	for range n {
-		ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
-		t.Cleanup(func() { _ = ln.Close() })
-		all.Go(func() {
-			was := false
-			for {
-				c, err := ln.Accept()
-				if err != nil {
-					return
-				}
-				defer c.Close()
-				if !was {
-					asked.Add(1)
-				}
-				was = true
-				tell()
-			}
-		})
-		urls = append(urls, "redis://"+ln.Addr().String())
+		count := sync.OnceFunc(func() { asked.Add(1) })
+		urls = append(urls, "redis://"+listening(t, func(c net.Conn) {
+			count()
+			tell()
+			_, _ = io.Copy(io.Discard, c)
+		}))
 	}
 	return urls, one, asked
+}
+
+// TestNoConnectionBeginsAfterTheEnd of an attempt to connect.
+func TestNoConnectionBeginsAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	urls, _, asked := silent(t, 16)
+	o := options(t, 0, urls...)
+	o.Sentinel = "main"
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		if _, err := dial(ctx, &o); err == nil || asked.Load() != 0 {
+			t.Fatalf("%d sentinels were asked, %v", asked.Load(), err)
+		}
+	}
 }
 
 // TestConnectingEndsWithItsContext, and does not go on to the other sentinels, of which each

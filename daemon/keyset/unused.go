@@ -42,8 +42,9 @@ func readUnused(entry strictjson.Value, why Skipped) unused {
 }
 
 // signing returns the algorithms that a key may sign with, by what its entry says; nil if
-// it may be any, and empty if it is none that the daemon has. An entry that names an algorithm of its type of key is for this one
-// alone. If the name does not fit, either may be wrong, the name or the type.
+// it may be any, and empty if the daemon has none of them. An entry that names an algorithm
+// of its type of key is for this one alone. If the name does not fit the type, either of the
+// two may be wrong.
 func signing(kty, curve, named string) []Algorithm {
 	var could []Algorithm
 	switch kty {

@@ -113,8 +113,8 @@ func (d *discovery) note(e *Error, now time.Time) {
 	d.failures++
 }
 
-// learn remembers a document that was asked for at an instant, unless the one in hand was asked for later. d.mu is held. Where it lacks an endpoint that only it can tell, the
-// former one stays in use, and the document is fetched again soon.
+// learn remembers a document, unless the one in hand was asked for later. Where the document lacks an endpoint that only it
+// can tell, the former endpoint stays in use, and the document is fetched again soon. d.mu is held.
 func (d *discovery) learn(got document, c *Client, asked time.Time) {
 	if asked.Before(d.asked) {
 		return
